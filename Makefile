@@ -1,0 +1,45 @@
+# make evolve    a real campaign on this machine: no GPU, no Slurm, no API key
+# make test      the tests            make check    lint, format, types, import layers
+# make help      everything else
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: help install evolve test test-fast check format slurm-up slurm-down slurm-env clean
+
+help:  ## say what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(STAMP)  ## make .venv and install airr with everything its tests need
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "airr needs Python 3.11 or later: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+evolve: install  ## run the default campaign, or go on with it; ARGS="search.epochs=10" for others
+	$(BIN)/python -m airr.prepare
+	$(BIN)/python -m airr.evolve $(ARGS)
+
+test: install  ## run every test, those on a real Slurm included
+	$(BIN)/python -m pytest $(ARGS)
+
+check: install  ## lint, format, types, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: install  ## put the code in its one form
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+clean:  ## remove what make made, campaigns and data excepted
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,92 @@
+"""What a campaign knows to be settled: its ledger's rows, mirrored in the head's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airr.ledger import Ledger, read_records
+from airr.llm.journal import Journal
+from airr.records import (
+    Call,
+    Idea,
+    Outcome,
+    OutcomeRow,
+    Patch,
+    Run,
+    RunState,
+    Trial,
+    outcome_of,
+)
+
+Wanted = tuple[str, int]
+"""(idea id, repeat): what somebody waits for, whichever attempt answers."""
+
+Row = Idea | Patch | Call | Run | OutcomeRow
+
+
+class Book:
+    """The one way into the ledger; calls of the journal are entered along with whatever comes."""
+
+    def __init__(self, ledger: Ledger, journal: Journal) -> None:
+        """Read what earlier heads entered."""
+        self._ledger = ledger
+        self._journal = journal
+        self._journal_position = 0
+        self.ideas: dict[str, Idea] = {}
+        self.runs: dict[str, Run] = {}
+        self.calls: dict[tuple[str, str], Call] = {}
+        self.outcomes: dict[Wanted, Outcome] = {}
+        self.patched: set[str] = set()
+        for kind in (Idea, Patch, Call, Run, OutcomeRow):
+            self._mirror(read_records(ledger.folder, kind))
+
+    def enter(self, rows: Sequence[Row] = ()) -> None:
+        """Commit rows, and the calls answered since, all or none; know them from now on.
+
+        Raises:
+            WorkspaceError: another head has taken this campaign over.
+            OSError: the disk does not take them; nothing was entered.
+        """
+        answered = self._journal.calls_after(self._journal_position)
+        calls = [call for call in answered if (call.id, call.prompt_hash) not in self.calls]
+        self._ledger.append([*rows, *calls])
+        self._journal_position += len(answered)
+        self._mirror([*rows, *calls])
+
+    def next_attempt(self, wanted: Wanted) -> int:
+        """Return the number of the next attempt at a run."""
+        return max((run.attempt for run in self._past(wanted)), default=-1) + 1
+
+    def bad_nodes(self, wanted: Wanted) -> tuple[str, ...]:
+        """Return the nodes that failed under earlier attempts."""
+        failed = {run.node for run in self._past(wanted) if run.state is RunState.NODE_FAIL}
+        return tuple(sorted(failed - {""}))
+
+    def ideas_of(self, epoch: int) -> tuple[Idea, ...]:
+        """Return the ideas of one epoch, in order."""
+        return tuple(idea for idea in self.ideas.values() if idea.epoch == epoch)
+
+    def trials_before(self, epoch: int) -> tuple[Trial, ...]:
+        """Return what was tried in earlier epochs by id, whenever its outcome came in."""
+        return tuple(
+            Trial(idea=idea, outcome=self.outcomes[idea.id, 0])
+            for idea in sorted(self.ideas.values(), key=lambda idea: idea.id)
+            if idea.epoch < epoch and (idea.id, 0) in self.outcomes
+        )
+
+    def _past(self, wanted: Wanted) -> list[Run]:
+        return [run for run in self.runs.values() if (run.idea_id, run.repeat) == wanted]
+
+    def _mirror(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            match row:
+                case Idea():
+                    self.ideas[row.id] = row
+                case Run():
+                    self.runs[row.id] = row
+                case Call():
+                    self.calls[row.id, row.prompt_hash] = row
+                case OutcomeRow():
+                    self.outcomes[row.idea_id, row.repeat] = outcome_of(row)
+                case Patch():
+                    self.patched |= {row.idea_id} if row.applied else set()

@@ -1,0 +1,77 @@
+"""The closed loop: ideas -> outcomes -> what to ask for next -> ideas."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+
+from airr.book import Book
+from airr.config import Config
+from airr.errors import AirrError
+from airr.executor.executor import Executor
+from airr.records import Failed, Idea, Scored
+from airr.researcher.ideas import Ideator
+from airr.researcher.strategies import strategy_named
+from airr.researcher.strategy import Past
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Campaign:
+    """A researcher, an executor, and the book in which everything between them stands."""
+
+    config: Config
+    book: Book
+    ideator: Ideator
+    executor: Executor
+    epoch: int = 0
+
+    async def run(self) -> None:
+        """Take the campaign from where it stands to the end of its last epoch.
+
+        Raises:
+            AirrError: it cannot go on; what was done until then is kept.
+        """
+        baseline = await self._measure_baseline()
+        for epoch in range(self.config.search.epochs):
+            self.epoch = epoch
+            ideas = self.book.ideas_of(self.epoch) or await self._propose(baseline)
+            async for _ in self.executor.run(ideas):
+                self.book.enter()
+
+    async def _measure_baseline(self) -> Scored:
+        """Return the score of the unmodified codebase, run 0 of every campaign."""
+        outcome = await self.executor.measure_baseline()
+        if isinstance(outcome, Failed):
+            raise AirrError(
+                f"the unmodified codebase of env={self.config.env.name} fails "
+                f"({outcome.reason} while {outcome.stage}): no idea could be compared with it.\n"
+                f"{outcome.detail}"
+            )
+        return outcome
+
+    async def _propose(self, baseline: Scored) -> tuple[Idea, ...]:
+        """Return the ideas of this epoch, which stand in the ledger before any of them is used."""
+        search, seed = self.config.search, self.config.seed
+        past = Past(
+            trials=self.book.trials_before(self.epoch),
+            baseline=baseline,
+            metric=self.config.env.metric,
+        )
+        rng = random.Random(f"{seed}/{search.name}/{self.epoch}")
+        ideas = await self.ideator.propose(
+            strategy_named(search.name)(past, self.epoch, search, rng),
+            epoch=self.epoch,
+            baseline=baseline,
+            tried=[idea.text for idea in self.book.ideas.values()],
+        )
+        if not ideas:
+            raise AirrError(
+                f"epoch {self.epoch}: the ideator offered nothing that was not tried before; "
+                "its answers stand in journal.jsonl"
+            )
+        self.book.enter(ideas)
+        log.info("epoch %d: %d ideas proposed", self.epoch, len(ideas))
+        return ideas

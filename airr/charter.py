@@ -1,0 +1,150 @@
+"""campaign.yaml: what a campaign was started with, so that going on means going on with that.
+
+What decides which ideas are proposed and what their scores mean is fixed; where and how fast
+it runs may change from one start to the next.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from airr.errors import WorkspaceError
+from airr.workspace import Workspace, write_atomically
+
+FREE = (
+    "search.epochs",
+    "cluster.*",
+    "implement.concurrent_ideas",
+    "llm.concurrency",
+    "llm.base_url",
+    "root",
+    "data",
+)
+"""Settings that may change between starts of a campaign: they touch no idea and no score."""
+FIXED = ("cluster.sandbox",)
+"""Exceptions from `FREE`: what was measured unshielded must not mix with what was not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charter:
+    """What stands in campaign.yaml. `uid` makes the names of this campaign's jobs unique."""
+
+    uid: str
+    airr_version: str
+    env_sha256: str
+    config: Mapping[str, Any]
+
+    def to_yaml(self) -> str:
+        """Return the file's text."""
+        fields = {
+            "uid": self.uid,
+            "airr_version": self.airr_version,
+            "env_sha256": self.env_sha256,
+            "config": self.config,
+        }
+        return yaml.safe_dump(json.loads(json.dumps(fields)), sort_keys=False)
+
+
+def read_charter(workspace: Workspace) -> Charter:
+    """Return what a campaign was started with.
+
+    Raises:
+        WorkspaceError: the folder holds no campaign, or its file is damaged.
+    """
+    try:
+        raw = yaml.safe_load(workspace.config.read_text(encoding="utf-8"))
+        return Charter(**raw)
+    except FileNotFoundError as error:
+        raise WorkspaceError(
+            f"{workspace.folder} holds no campaign: give the folder of one, such as campaign=runs/x"
+        ) from error
+    except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
+        raise WorkspaceError(f"{workspace.config} is damaged: {error}") from error
+
+
+def open_charter(
+    workspace: Workspace, config: Mapping[str, Any], *, version: str, env_sha256: str
+) -> Charter:
+    """Return the campaign's charter: the one it was started with, or a new one.
+
+    Raises:
+        WorkspaceError: it was started with other settings, or another environment.
+    """
+    if not workspace.config.exists():
+        charter = Charter(
+            uid=uuid.uuid4().hex[:6], airr_version=version, env_sha256=env_sha256, config=config
+        )
+        write_atomically(workspace.config, charter.to_yaml().encode())
+        return charter
+    charter = read_charter(workspace)
+    changes = fixed_changes(charter.config, config)
+    if charter.env_sha256 != env_sha256:
+        changes.append("the environment's own files (its codebase or its scorer) were edited")
+    if changes:
+        listed = "\n  ".join(changes)
+        raise WorkspaceError(
+            f"campaign {workspace.name} was started with other settings:\n  {listed}\n"
+            "Scores of both would not compare. Start another one with campaign=NEWNAME, or carry "
+            f"this one's ideas and scores over with campaign=NEWNAME fork={workspace.name}"
+        )
+    return charter
+
+
+def fork(source: Workspace, target: Workspace) -> None:
+    """Copy what is settled in one campaign as the beginning of another.
+
+    Raises:
+        WorkspaceError: there is no such campaign.
+    """
+    read_charter(source)
+    if target.config.exists():
+        return
+    target.create()
+    for folder in ("ledger", "codebases"):
+        shutil.copytree(source.folder / folder, target.folder / folder, dirs_exist_ok=True)
+    if source.journal.exists():
+        write_atomically(target.journal, source.journal.read_bytes())
+
+
+def fixed_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return a line for each setting that differs and may not."""
+    old, new = _flat(before), _flat(after)
+    return [
+        f"{name}: {old.get(name, '(absent)')} -> {new.get(name, '(absent)')}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name) and not _is_free(name)
+    ]
+
+
+def _is_free(name: str) -> bool:
+    return name not in FIXED and any(fnmatch.fnmatchcase(name, pattern) for pattern in FREE)
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def hash_of_folder(folder: Path) -> str:
+    """Return a hash of every file below a folder, names included, byte-code caches left out."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

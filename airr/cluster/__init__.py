@@ -1,0 +1,1 @@
+"""What the executor asks of a scheduler, and the two that answer: local and Slurm."""

@@ -1,0 +1,114 @@
+"""What the executor asks of a scheduler: submit an array, look at all of it, cancel it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class TaskState(StrEnum):
+    """What a scheduler knows of one array task."""
+
+    PENDING = "pending"
+    """Queued, or held back behind its twin."""
+    RUNNING = "running"
+    """On a node, in whatever phase."""
+    COMPLETED = "completed"
+    """Left the cluster with exit status 0."""
+    FAILED = "failed"
+    """Left the cluster with another exit status."""
+    NODE_FAIL = "node_fail"
+    PREEMPTED = "preempted"
+    TIMEOUT = "timeout"
+    OOM = "oom"
+    CANCELLED = "cancelled"
+    UNSATISFIABLE = "unsatisfiable"
+    """Pending for a reason that no waiting can mend."""
+    GONE = "gone"
+    """Not in the queue, and no accounting says what became of it."""
+
+
+LIVE = frozenset({TaskState.PENDING, TaskState.RUNNING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStatus:
+    """One array task as the scheduler sees it. `job_id` is "" where none was ever given."""
+
+    state: TaskState
+    job_id: str = ""
+    node: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobArray:
+    """Tasks `indices`, each running `command` with its index appended.
+
+    `name` is unique for ever: it is written to disk before `submit`, is how the array is found
+    again, and two arrays of one name never run side by side. `folder` holds the logs.
+    A task takes `nodes` whole or in part: `gpus`, `cpus` and `memory_gb` are those of each.
+    `seconds` is its whole time limit.
+    """
+
+    name: str
+    folder: Path
+    indices: tuple[int, ...]
+    command: tuple[str, ...]
+    nodes: int
+    gpus: int
+    cpus: int
+    memory_gb: float
+    seconds: float
+    exclude_nodes: tuple[str, ...] = ()
+
+
+class SubmissionUnknown(Exception):
+    """The scheduler's answer was lost: the array may or may not be queued. Look before acting."""
+
+
+class SubmissionLimited(Exception):
+    """The scheduler holds as many jobs of this user as it may: submit fewer, or later."""
+
+
+class Cluster(Protocol):
+    """A scheduler. Every call may be repeated; none of them reads or writes the ledger."""
+
+    async def submit(self, array: JobArray) -> None:
+        """Queue an array, at most once at a time by its name.
+
+        Raises:
+            SubmissionUnknown: no answer came; `survey` will tell.
+            SubmissionLimited: nothing was queued, since a limit on queued tasks is reached.
+            ClusterError: the scheduler refused, and will refuse again.
+        """
+        ...
+
+    async def survey(
+        self, arrays: Collection[JobArray]
+    ) -> Mapping[str, Mapping[int, TaskStatus]] | None:
+        """Return every task of these arrays by (name, index), in one query for all of them.
+
+        A task that the scheduler does not know is `GONE`. None means that the scheduler did not
+        answer: nothing may be concluded from it.
+        """
+        ...
+
+    async def cancel(self, arrays: Collection[JobArray]) -> None:
+        """End every task of these arrays, and no other job."""
+        ...
+
+    async def cancel_duplicates(self) -> tuple[str, ...]:
+        """End the arrays that the last survey saw beside an elder twin; return their job ids."""
+        ...
+
+    async def largest_array(self) -> int | None:
+        """Return what every index must stay below, or None where the scheduler did not answer."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what lives and dies with this head; jobs of a real scheduler go on."""
+        ...

@@ -1,0 +1,1 @@
+"""What people see of a campaign, while it runs and afterwards."""

@@ -1,0 +1,176 @@
+"""A running campaign on the screen: a few calm lines on a terminal, plain ones in a log."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from airr.cluster.protocol import TaskState
+from airr.config import Sandbox
+from airr.display.tables import (
+    best_table,
+    duration,
+    failure_line,
+    gain_text,
+    headline,
+    number,
+    spend_text,
+    time_line,
+)
+from airr.executor.executor import Step
+from airr.head import Head
+from airr.ledger import read_records
+from airr.records import BASELINE, Failed, Outcome, Patch, Scored
+from airr.summary import best_ideas, failures, spend_of, time_spent
+
+LOOK_SECONDS = 0.5
+BEST_SHOWN = 10
+
+
+@asynccontextmanager
+async def follow(head: Head) -> AsyncGenerator[None]:
+    """Show what a campaign does while the body runs it, and what came of it afterwards."""
+    console = Console()
+    console.print(opening(head), soft_wrap=True)
+    began = time.monotonic()
+    had = len(head.book.outcomes)
+    watcher = asyncio.create_task(_watch(head, console, began))
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+    if had == len(head.book.outcomes):
+        console.print(f"\ncampaign {head.workspace.name} is complete: nothing was left to do")
+    console.print(closing(head, time.monotonic() - began), soft_wrap=True)
+
+
+def opening(head: Head) -> str:
+    """Return the first lines: what was chosen, so that `auto` is no secret."""
+    config = head.config
+    cluster, env = config.cluster, config.env
+    shield = "candidates run WITHOUT a sandbox" if cluster.sandbox is Sandbox.NONE else ""
+    where = f"{cluster.scheduler}: {env.cpus} CPU and {env.gpus} GPU per run"
+    who = config.llm.provider
+    if who == "offline":
+        who = "offline: ideas and diffs come from a catalogue, no model is asked"
+    lines = [
+        f"campaign  {head.workspace.folder}",
+        f"env       {env.name}: {env.title}",
+        f"cluster   {where}; {shield or f'sandbox {cluster.sandbox}'}",
+        f"llm       {who}",
+        f"search    {config.search.name}: {config.search.epochs} epochs of "
+        f"{config.search.ideas_per_epoch} ideas, seed {config.seed}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def closing(head: Head, seconds: float) -> Group:
+    """Return the last lines: the best ideas, what failed, where the time went, what to do next."""
+    book, metric, folder = head.book, head.config.env.metric, head.workspace.folder
+    outcomes = first_outcomes(head)
+    baseline = outcomes.get(BASELINE)
+    if not isinstance(baseline, Scored):
+        return Group(Text(""))
+    ideas = {idea_id: outcome for idea_id, outcome in outcomes.items() if idea_id != BASELINE}
+    best = best_ideas(book.ideas, ideas | {BASELINE: baseline}, metric, BEST_SHOWN)
+    calls = list(book.calls.values())
+    patches = read_records(head.workspace.ledger, Patch)
+    scored = sum(isinstance(outcome, Scored) for outcome in ideas.values())
+    failed = failure_line(failures(ideas))
+    lines = [
+        f"{len(ideas)} ideas: {scored} scored, {failed}",
+        f"took    {duration(seconds)}; work: {time_line(time_spent(calls, patches, outcomes))}",
+        f"spent   {spend_text(spend_of(calls, list(book.runs.values())))}",
+        f"ledger  {head.workspace.ledger} (Python: airr.ledger.load('{folder}'))",
+        "next    "
+        f"python -m airr.status campaign={folder}   how it stands\n"
+        f"        python -m airr.evolve search.epochs={head.config.search.epochs + 2} "
+        f"campaign={head.workspace.name}   two epochs more",
+    ]
+    if head.config.llm.provider == "offline":
+        lines.insert(1, "ideas   from the offline catalogue; no model was asked")
+    return Group(best_table(best, baseline, metric), Text("\n".join(lines)))
+
+
+def first_outcomes(head: Head) -> dict[str, Outcome]:
+    """Return the outcome of each idea's first run, the baseline's included."""
+    return {idea: outcome for (idea, repeat), outcome in head.book.outcomes.items() if repeat == 0}
+
+
+async def _watch(head: Head, console: Console, began: float) -> None:
+    if not console.is_terminal:
+        await _tell_news(head, console, began)
+        return
+    with Live(console=console, refresh_per_second=2, transient=True) as live:
+        while True:
+            live.update(_panel(head, began))
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _tell_news(head: Head, console: Console, began: float) -> None:
+    """Print a line for each outcome as it comes."""
+    told = set(head.book.outcomes)
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        for key in [key for key in head.book.outcomes if key not in told]:
+            told.add(key)
+            console.print(
+                f"{duration(time.monotonic() - began):>12}  {_news(head, key[0])}",
+                soft_wrap=True,
+                markup=False,
+                highlight=False,
+            )
+
+
+def _news(head: Head, idea_id: str) -> str:
+    outcome = head.book.outcomes[idea_id, 0]
+    idea = head.book.ideas.get(idea_id)
+    what = headline(idea.text)[:80] if idea else "the unmodified codebase"
+    if isinstance(outcome, Failed):
+        return f"{idea_id}  failed ({outcome.reason} while {outcome.stage})  {what}"
+    metric = head.config.env.metric
+    return f"{idea_id}  {metric.name} {number(outcome.metric, outcome.standard_error)}  {what}"
+
+
+def _panel(head: Head, began: float) -> Group:
+    """Return the live display: epoch, ideas by step, runs, best against baseline, spend."""
+    book, config = head.book, head.config
+    epoch = head.campaign.epoch
+    ideas = book.ideas_of(epoch)
+    steps = Counter(head.campaign.executor.steps.get(idea.id, Step.WAITING) for idea in ideas)
+    states = Counter(run.state for run in head.scheduler.open.values())
+    outcomes = first_outcomes(head)
+    best = best_ideas(book.ideas, outcomes, config.env.metric, 1)
+    baseline = outcomes.get(BASELINE)
+    done, total = steps[Step.DONE], config.search.ideas_per_epoch
+    table = Table.grid(padding=(0, 2))
+    table.add_row(
+        f"epoch {epoch + 1}/{config.search.epochs}",
+        ProgressBar(total=total, completed=done, width=30),
+        f"{done}/{total} ideas",
+    )
+    table.add_row("ideas", ", ".join(f"{steps[step]} {step}" for step in Step) or "asked for")
+    table.add_row(
+        "runs",
+        f"{states[TaskState.RUNNING]} running, {states[TaskState.PENDING]} queued; "
+        f"{failure_line(failures({k: o for k, o in outcomes.items() if k != BASELINE}))}",
+    )
+    if isinstance(baseline, Scored):
+        lead = f"{gain_text(best[0])} by {best[0].idea.id}" if best else "no idea scored yet"
+        shown = number(baseline.metric, baseline.standard_error)
+        table.add_row("best", f"{lead} against the baseline's {config.env.metric.name} {shown}")
+    else:
+        table.add_row("best", "measuring the baseline")
+    spend = spend_of(list(book.calls.values()), list(book.runs.values()))
+    table.add_row("spent", f"{duration(time.monotonic() - began)}; {spend_text(spend)}")
+    return Group(table)

@@ -1,0 +1,85 @@
+"""A summary -> the tables and lines that a terminal or a log file shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from airr.config import Metric
+from airr.records import BASELINE, Reason, Scored
+from airr.summary import Best, Spend
+
+
+def best_table(best: Sequence[Best], baseline: Scored, metric: Metric) -> Table:
+    """Return the best ideas with their gain over the measured baseline."""
+    rows = [
+        (
+            one.idea.id,
+            number(one.outcome.metric, one.outcome.standard_error),
+            gain_text(one),
+            headline(one.idea.text),
+            "green" if one.gain > 0 and not one.is_noise else "",
+        )
+        for one in best
+    ]
+    rows.insert(0, (BASELINE, number(baseline.metric, baseline.standard_error), "", "", "dim"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    for column, title in enumerate(("idea", metric.name, "gain")):
+        width = max(len(title), *(len(row[column]) for row in rows))
+        justify = "left" if column == 0 else "right"
+        table.add_column(title, justify=justify, no_wrap=True, min_width=width)
+    table.add_column("what", overflow="ellipsis", no_wrap=True, ratio=1)
+    for *cells, style in rows:
+        table.add_row(*map(Text, cells), style=style)
+    return table
+
+
+def gain_text(best: Best) -> str:
+    """Return a gain with its standard error; `~` marks a difference within twice that error."""
+    error = "" if best.gain_error is None else f" ± {best.gain_error:.3f}"
+    return f"{'~ ' if best.is_noise else ''}{best.gain:+.4f}{error}"
+
+
+def number(metric: float, error: float | None) -> str:
+    """Return a metric with its standard error."""
+    return f"{metric:.4f}" if error is None else f"{metric:.4f} ± {error:.4f}"
+
+
+def headline(idea: str) -> str:
+    """Return the first sentence of an idea, on one line."""
+    text = " ".join(idea.removeprefix("[Experiment]").split())
+    return text.partition(". ")[0][:160]
+
+
+def failure_line(failures: Counter[Reason]) -> str:
+    """Return how many ideas failed, by reason."""
+    if not failures:
+        return "none failed"
+    reasons = ", ".join(f"{count} {reason}" for reason, count in failures.most_common())
+    return f"{failures.total()} failed: {reasons}"
+
+
+def spend_text(spend: Spend) -> str:
+    """Return what a campaign used up."""
+    usd = "cost unknown" if spend.usd is None else f"${spend.usd:.2f}"
+    return f"{spend.calls} model calls, {usd}, {spend.gpu_hours:.1f} GPU-hours"
+
+
+def time_line(seconds: Mapping[str, float]) -> str:
+    """Return where the time of the work went."""
+    return ", ".join(f"{stage} {duration(spent)}" for stage, spent in seconds.items())
+
+
+def duration(seconds: float) -> str:
+    """Return a time span as people write it: `48 s`, `3 min 5 s`, `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,30 @@
+"""What airr raises, and who has to act on it.
+
+    AirrError            shown to the user as one calm message, never as a traceback
+    ├── ConfigError      a setting is missing, unknown, ill-typed or cannot be met here
+    ├── WorkspaceError   a campaign folder is in use, foreign, damaged or of another config
+    ├── ProviderError    a model endpoint cannot be used at all (bad key, no such model)
+    └── ClusterError     the scheduler refused, or cannot be used at all
+
+A failed *idea* is none of these: it is a `Failed` outcome, which is data (see records.py).
+"""
+
+
+class AirrError(Exception):
+    """Something the user can mend: the message says what is wrong, where, and what to do."""
+
+
+class ConfigError(AirrError):
+    """A setting is missing, unknown, ill-typed, or asks for what this machine does not have."""
+
+
+class WorkspaceError(AirrError):
+    """A campaign folder is in use, foreign, damaged, or was made with another config."""
+
+
+class ProviderError(AirrError):
+    """A model endpoint cannot be used at all: retrying would not help."""
+
+
+class ClusterError(AirrError):
+    """The scheduler refused a request, or cannot be used at all."""

@@ -1,0 +1,1 @@
+"""Natural language in, benchmark numbers out: idea -> patch -> codebase -> job -> outcome."""

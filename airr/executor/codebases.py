@@ -1,0 +1,46 @@
+"""A source tree <-> the one file in which it travels to a node."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from airr.errors import ConfigError
+
+Tree = Mapping[str, str]
+"""Relative POSIX path -> text of the file."""
+
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def read_tree(folder: Path) -> dict[str, str]:
+    """Return every text file below `folder`, byte-code caches left out.
+
+    Raises:
+        ConfigError: the folder holds no files.
+    """
+    files = {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    if not files:
+        raise ConfigError(f"{folder} holds no codebase: check env.folder")
+    return files
+
+
+def pack(tree: Tree) -> bytes:
+    """Return a zip archive of the tree; the same tree always gives the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(tree):
+            archive.writestr(zipfile.ZipInfo(path, ZIP_EPOCH), tree[path].encode("utf-8"))
+    return buffer.getvalue()
+
+
+def sha256_of(data: bytes) -> str:
+    """Return the hash by which a worker knows that it got what the head packed."""
+    return hashlib.sha256(data).hexdigest()

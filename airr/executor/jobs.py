@@ -1,0 +1,269 @@
+"""Codebase -> Job -> Outcome: the scheduler's clock collects, looks, and submits.
+
+Each tick takes in what workers recorded, asks the cluster once about everything still open, and
+submits all that is ready as one array. What it decides is on disk before it is done: the batch
+record before the submission, the ledger's rows before the inbox is emptied. So it may be killed
+anywhere and started again: a run is known by its name, wherever it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+
+from airr.batch import Batch, Plan, PlannedRun, Result
+from airr.book import Book, Wanted
+from airr.cluster.protocol import (
+    Cluster,
+    JobArray,
+    SubmissionLimited,
+    SubmissionUnknown,
+    TaskState,
+    TaskStatus,
+)
+from airr.config import Cluster as ClusterSettings
+from airr.config import Metric
+from airr.errors import ClusterError
+from airr.executor.inbox import file_away, read_inbox
+from airr.executor.openruns import OpenRun, Ready, open_runs_of, recover_open_runs
+from airr.executor.preflight import worker_command
+from airr.executor.results import describe_outcome, judge_absence, judge_result, run_row
+from airr.executor.verdicts import Absence, Verdict, verdict_of
+from airr.records import INFRASTRUCTURE, Codebase, Failed, Outcome, RunKey, row_of
+from airr.workspace import Workspace, names_in, write_atomically
+
+log = logging.getLogger(__name__)
+
+MARGIN_SECONDS = 120.0
+"""What a job may take beyond training and scoring: start, unpacking, recording."""
+
+MOST_AT_ONCE = 1000
+"""Tasks in one submission; fewer while the site's limit on queued tasks is reached."""
+
+Ended = tuple[OpenRun, Outcome, Result | None]
+
+
+class Scheduler:
+    """Runs codebases on a cluster; there is one for a campaign."""
+
+    def __init__(  # noqa: PLR0913 - the composition root of one stage
+        self,
+        *,
+        workspace: Workspace,
+        book: Book,
+        cluster: Cluster,
+        plan: Plan,
+        metric: Metric,
+        settings: ClusterSettings,
+        seed: int,
+        uid: str,
+        clock: Callable[[], float],
+    ) -> None:
+        """Take up what an earlier head left open in this workspace.
+
+        `uid` makes the names of batches unique for ever; `clock` gives unix seconds.
+        """
+        self._workspace = workspace
+        self._book = book
+        self._cluster = cluster
+        self._plan = plan
+        self._metric = metric
+        self._settings = settings
+        self._seed = seed
+        self._uid = uid
+        self._clock = clock
+        self._waiting: dict[Wanted, asyncio.Future[Outcome]] = {}
+        self._ready: list[Ready] = []
+        self._window = MOST_AT_ONCE
+        self._wake = asyncio.Event()
+        self.open = recover_open_runs(workspace, book)
+
+    async def run(self, codebase: Codebase, repeat: int = 0) -> Outcome:
+        """Return the outcome of a codebase, running it unless that has been done already."""
+        wanted = (codebase.idea_id, repeat)
+        if wanted in self._book.outcomes:
+            return self._book.outcomes[wanted]
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[wanted] = future
+        if all(run.wanted != wanted for run in self.open.values()):
+            self._make_ready(codebase, wanted)
+        return await future
+
+    async def keep_going(self) -> None:
+        """Tick until cancelled.
+
+        Raises:
+            ClusterError: the cluster refuses what is submitted, and will refuse it again.
+            WorkspaceError: another head has taken this campaign over.
+        """
+        while True:
+            await self.tick()
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), self._settings.tick_seconds)
+            except TimeoutError:
+                continue
+            await asyncio.sleep(0)  # let everything that is ready at this moment join the array
+
+    async def tick(self) -> None:
+        """Take one turn: collect, look, submit."""
+        self._collect()
+        await self._look()
+        await self._submit_ready()
+
+    def _make_ready(self, codebase: Codebase, wanted: Wanted) -> None:
+        idea_id, repeat = wanted
+        key = RunKey(idea_id=idea_id, repeat=repeat, attempt=self._book.next_attempt(wanted))
+        self._ready.append(Ready(codebase, key, self._book.bad_nodes(wanted)))
+        self._wake.set()
+
+    # ---- collect -------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        """Enter every result in the inbox into the ledger, in one commit; then clear them."""
+        results = read_inbox(self._workspace)
+        fresh = [result for result in results if result.key.name in self.open]
+        self._enter([(self.open[r.key.name], judge_result(r, self._metric), r) for r in fresh])
+        for result in results:
+            file_away(self._workspace, result)
+
+    def _enter(self, ended: Sequence[Ended]) -> None:
+        """Commit how runs ended; those whose infrastructure failed are made ready again."""
+        if not ended:
+            return
+        gpus = self._plan.gpus * self._plan.nodes
+        final = [(run, outcome) for run, outcome, _ in ended if not self._is_retried(outcome)]
+        runs = [run_row(run, outcome, result, gpus) for run, outcome, result in ended]
+        self._book.enter([*runs, *(row_of(outcome) for _, outcome in final)])
+        for run, outcome, _ in ended:
+            del self.open[run.planned.key.name]
+            log.info("%s", describe_outcome(outcome))
+            if self._is_retried(outcome):
+                self._make_ready(run.codebase, run.wanted)
+        for run, outcome in final:
+            if future := self._waiting.pop(run.wanted, None):
+                future.set_result(outcome)
+
+    def _is_retried(self, outcome: Outcome) -> bool:
+        return (
+            isinstance(outcome, Failed)
+            and outcome.reason in INFRASTRUCTURE
+            and outcome.attempt < self._settings.max_retries
+        )
+
+    # ---- look ----------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Ask the cluster once about everything open, and act on what has no result coming."""
+        batches = {run.batch.name: run.batch for run in self.open.values()}
+        if not batches:
+            return
+        found = await self._cluster.survey([self._array(batch) for batch in batches.values()])
+        if found is None:
+            return
+        for job_id in await self._cluster.cancel_duplicates():
+            log.warning("job %s was a second copy of a submitted array and is cancelled", job_id)
+        self._collect()  # what was recorded while the cluster answered comes first
+        ended: list[Ended] = []
+        never_queued: set[str] = set()
+        for run in self.open.values():
+            status = found.get(run.batch.name, {}).get(run.index, TaskStatus(state=TaskState.GONE))
+            verdict = self._judge(run, status)
+            if verdict is Verdict.ENDED:
+                ended.append((run, judge_absence(run, status, self._clock()), None))
+            elif verdict is Verdict.RESUBMIT:
+                never_queued.add(run.batch.name)
+        self._enter(ended)
+        for name in sorted(never_queued):
+            log.warning("batch %s never reached the cluster: submitting it again", name)
+            await self._submit(batches[name])
+
+    def _judge(self, run: OpenRun, status: TaskStatus) -> Verdict:
+        run.note(status.state, self._clock())
+        heartbeat = self._workspace.heartbeat(run.batch.name, run.planned.key)
+        run.was_seen |= status.state is not TaskState.GONE or heartbeat.exists()
+        return verdict_of(
+            status.state,
+            was_seen=run.was_seen,
+            absence=Absence(looks=run.absent_looks, seconds=self._clock() - run.absent_since),
+            patience_seconds=self._settings.lost_after_seconds,
+        )
+
+    # ---- submit --------------------------------------------------------------------------------
+
+    async def _submit_ready(self) -> None:
+        """Submit what is ready and fits, as one array for each set of nodes to avoid."""
+        largest = await self._cluster.largest_array() if self._ready else None
+        if largest is None:
+            return
+        self._ready.sort(key=lambda one: (one.exclude_nodes, one.key.name))
+        taken = self._ready[: min(largest, self._window)]
+        del self._ready[: len(taken)]
+        for exclude, group in itertools.groupby(taken, key=lambda one: one.exclude_nodes):
+            batch = self._plan_batch(list(group), exclude)
+            folder = self._workspace.batch(batch.name)
+            folder.mkdir()
+            write_atomically(folder / "batch.json", batch.to_json().encode())
+            self.open |= open_runs_of(batch, self._book)
+            await self._submit(batch)
+
+    async def _submit(self, batch: Batch) -> None:
+        try:
+            await self._cluster.submit(self._array(batch))
+            self._window = min(2 * self._window, MOST_AT_ONCE)
+            log.info("submitted %s: %d runs", batch.name, len(batch.runs))
+        except SubmissionUnknown as error:
+            log.warning("no answer to the submission of %s (%s): looking for it", batch.name, error)
+        except SubmissionLimited as error:
+            log.info("%s waits: %s", batch.name, error)
+            self._window = max(1, len(batch.runs) // 2)
+            self._withdraw(batch)
+        except ClusterError:
+            self._withdraw(batch)
+            raise
+
+    def _withdraw(self, batch: Batch) -> None:
+        """Take back a batch that the cluster refused: its runs are ready again."""
+        record = self._workspace.batch(batch.name) / "batch.json"
+        record.replace(record.with_name("refused.json"))
+        for run in [run for run in self.open.values() if run.batch.name == batch.name]:
+            del self.open[run.planned.key.name]
+            self._ready.append(Ready(run.codebase, run.planned.key, batch.exclude_nodes))
+
+    def _plan_batch(self, ready: Sequence[Ready], exclude: tuple[str, ...]) -> Batch:
+        number = len(names_in(self._workspace.jobs))
+        return Batch(
+            name=f"airr-{self._workspace.name}-{self._uid}-b{number:04d}",
+            inbox=str(self._workspace.inbox.absolute()),
+            plan=self._plan,
+            runs=tuple(
+                PlannedRun(
+                    key=one.key,
+                    seed=self._seed + one.key.repeat,
+                    codebase=str((self._workspace.folder / one.codebase.path).absolute()),
+                    codebase_sha256=one.codebase.sha256,
+                )
+                for one in ready
+            ),
+            exclude_nodes=exclude,
+            created_at=self._clock(),
+        )
+
+    def _array(self, batch: Batch) -> JobArray:
+        """Return what the cluster is told of a batch: the runs of it that are still open."""
+        folder = self._workspace.batch(batch.name).absolute()
+        plan = batch.plan
+        return JobArray(
+            name=batch.name,
+            folder=folder,
+            indices=tuple(run.index for run in self.open.values() if run.batch.name == batch.name),
+            command=worker_command(folder / "batch.json"),
+            nodes=plan.nodes,
+            gpus=plan.gpus,
+            cpus=plan.cpus,
+            memory_gb=plan.memory_gb,
+            seconds=plan.budget_seconds + plan.score_seconds + MARGIN_SECONDS,
+            exclude_nodes=batch.exclude_nodes,
+        )

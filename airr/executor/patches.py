@@ -1,0 +1,200 @@
+"""Idea -> Patch: the implementer asks a model for a diff until one passes every gate.
+
+Samples run side by side, each with a few self-revisions on the exact error (paper: 10 samples,
+2 revisions); the first to pass wins and the rest are cancelled. The cheap gates come first; the
+preflight, which costs seconds of a core, takes one patch of an idea at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from airr.batch import Result
+from airr.config import Env, Implement, Role
+from airr.executor.codebases import Tree
+from airr.executor.diffs import Rejection, apply_answer, count_changes, unified_diff
+from airr.executor.preflight import describe, seconds_of
+from airr.llm.protocol import Completion, Message, Purpose, Request, StopReason
+from airr.prompts import Prompts, numbered
+from airr.records import Idea, Patch, Reason, RunKey, Stage
+
+Ask = Callable[[Request], Any]
+
+
+class Checks(Protocol):
+    """Whoever can tell whether a tree trains and can be scored."""
+
+    async def check(self, tree: Tree, key: RunKey) -> Result:
+        """Return the finding; a metric in it means yes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Implementation:
+    """All patches that were tried for an idea, and the tree of the one that passed, if any."""
+
+    patches: tuple[Patch, ...]
+    tree: Tree | None
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """What the samples of one idea share: the patches so far, and the turn to preflight."""
+
+    patches: list[Patch] = field(default_factory=list[Patch])
+    preflight_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Implementer:
+    """Turns ideas into patched trees of one environment's baseline."""
+
+    def __init__(  # noqa: PLR0913 - the composition root of one stage
+        self,
+        *,
+        env: Env,
+        task: str,
+        baseline: Tree,
+        role: Role,
+        how: Implement,
+        ask: Callable[[Request], Any],
+        preflight: Checks,
+        prompts: Prompts,
+        seed: int,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Work on `baseline`; `ask` answers requests, `preflight` tries what came of them."""
+        self._env = env
+        self._baseline = baseline
+        self._role = role
+        self._how = how
+        self._ask = ask
+        self._preflight = preflight
+        self._prompts = prompts
+        self._seed = seed
+        self._now = now
+        self._shared = {
+            "task": task,
+            "files": {path: numbered(text) for path, text in sorted(baseline.items())},
+            "editable": env.editable,
+        }
+
+    async def implement(self, idea: Idea) -> Implementation:
+        """Return the first patch of the idea that passes, after every one that did not.
+
+        Raises:
+            ProviderError: the model cannot be asked at all.
+        """
+        attempts = _Attempts()
+        samples = {
+            asyncio.create_task(self._sample(idea, sample, attempts))
+            for sample in range(self._how.samples)
+        }
+        try:
+            tree = await _first_to_pass(samples)
+        finally:
+            for task in samples:
+                task.cancel()
+            await asyncio.gather(*samples, return_exceptions=True)
+        patches = sorted(attempts.patches, key=lambda patch: (patch.sample, patch.revision))
+        return Implementation(patches=tuple(patches), tree=tree)
+
+    async def _sample(self, idea: Idea, sample: int, attempts: _Attempts) -> Tree | None:
+        """Write one patch and revise it; return the tree if it came to pass every gate."""
+        messages = (Message("user", self._prompts.render("implement/write.j2", {"idea": idea})),)
+        for revision in range(self._how.revisions + 1):
+            request = self._request(idea, sample, revision, messages)
+            completion: Completion = await self._ask(request)
+            patch, tree = await self._judge(request, completion, idea, attempts)
+            patch = replace(patch, sample=sample, revision=revision)
+            attempts.patches.append(patch)
+            if tree is not None:
+                return tree
+            revise = self._prompts.render("implement/revise.j2", {"patch": patch})
+            messages = (
+                *messages,
+                Message("assistant", completion.text or "(no answer)"),
+                Message("user", revise),
+            )
+        return None
+
+    def _request(
+        self, idea: Idea, sample: int, revision: int, messages: tuple[Message, ...]
+    ) -> Request:
+        return Request(
+            id=f"{idea.id}/s{sample}/r{revision}",
+            purpose=Purpose.IMPLEMENT,
+            model=self._role.model,
+            system=self._prompts.render("implement/system.j2", self._shared),
+            messages=messages,
+            temperature=self._role.temperature,
+            max_tokens=self._role.max_tokens,
+            thinking_tokens=self._role.thinking_tokens,
+            seed=self._seed + sample,
+            variables={"idea": idea.text, "revision": revision, "tree": self._baseline},
+        )
+
+    async def _judge(
+        self, request: Request, completion: Completion, idea: Idea, attempts: _Attempts
+    ) -> tuple[Patch, Tree | None]:
+        """Take one answer through the gates; the tree comes back only if it passed them all."""
+        patch = Patch(
+            idea_id=idea.id,
+            sample=0,
+            revision=0,
+            applied=False,
+            stage=Stage.IMPLEMENT,
+            reason=None,
+            detail="",
+            diff=completion.text,
+            files_changed=0,
+            lines_added=0,
+            lines_removed=0,
+            preflight_seconds=0.0,
+            model=completion.model,
+            call_id=request.id,
+            created_at=self._now(),
+        )
+        if completion.stop_reason is StopReason.REFUSAL:
+            return replace(patch, reason=Reason.REFUSED, detail="the model declined"), None
+        tree = apply_answer(
+            completion.text,
+            self._baseline,
+            editable=self._env.editable,
+            limit_kb=self._env.patch_limit_kb,
+        )
+        if isinstance(tree, Rejection):
+            return replace(patch, reason=tree.reason, detail=tree.detail), None
+        patch = replace(patch, **_changes(self._baseline, tree))
+        async with attempts.preflight_turn:
+            key = RunKey(idea_id=idea.id)
+            result = await self._preflight.check(tree, key)
+        patch = replace(patch, preflight_seconds=seconds_of(result))
+        if result.metric is None:
+            found = describe(result)
+            detail = f"{found['detail']}\n\nThe end of its log:\n{found['log']}".strip()
+            return replace(patch, stage=Stage.PREFLIGHT, reason=result.reason, detail=detail), None
+        return replace(patch, applied=True, stage=None), tree
+
+
+def _changes(before: Tree, after: Tree) -> dict[str, Any]:
+    counts = count_changes(before, after)
+    return {
+        "diff": unified_diff(before, after),
+        "files_changed": counts.files,
+        "lines_added": counts.added,
+        "lines_removed": counts.removed,
+    }
+
+
+async def _first_to_pass(samples: set[asyncio.Task[Tree | None]]) -> Tree | None:
+    pending = samples
+    while pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if (tree := task.result()) is not None:
+                return tree
+    return None

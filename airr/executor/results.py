@@ -1,0 +1,114 @@
+"""What a run came to -> its outcome and its row in the ledger. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airr.batch import Result
+from airr.cluster.protocol import TaskStatus
+from airr.config import Metric
+from airr.executor.openruns import OpenRun
+from airr.executor.verdicts import ENDED_AS, REASONS
+from airr.records import Failed, Outcome, Reason, Run, RunState, Scored, Stage
+
+CUT_SHORT = {Reason.PREEMPTED: RunState.PREEMPTED, Reason.NODE_FAIL: RunState.NODE_FAIL}
+"""Results in which a worker says that its run was cut short; every other one is complete."""
+
+
+def judge_result(result: Result, metric: Metric) -> Outcome:
+    """Return what a worker's result means in this environment."""
+    key = result.key
+    low, high = metric.plausible
+    if result.metric is None:
+        return _failure(result, result.stage or Stage.TRAIN, result.reason or Reason.LOST)
+    if not low <= result.metric <= high:
+        detail = f"{metric.name}={result.metric:.4g} lies outside the plausible {low:g} to {high:g}"
+        return _failure(result, Stage.SCORE, Reason.IMPLAUSIBLE, detail)
+    return Scored(
+        idea_id=key.idea_id,
+        repeat=key.repeat,
+        attempt=key.attempt,
+        metric=result.metric,
+        standard_error=result.standard_error,
+        reward=metric.reward_of(result.metric),
+        train_seconds=result.train_seconds,
+        score_seconds=result.score_seconds,
+        wall_seconds=result.ended_at - result.started_at,
+        log_tail=result.log_tail,
+        scorer_version=result.scorer_version,
+        ended_at=_time(result.ended_at),
+    )
+
+
+def judge_absence(run: OpenRun, status: TaskStatus, now: float) -> Failed:
+    """Return the failure of a run that ended without a result, as the scheduler explains it."""
+    key = run.planned.key
+    return Failed(
+        idea_id=key.idea_id,
+        repeat=key.repeat,
+        attempt=key.attempt,
+        stage=Stage.TRAIN if run.was_seen else Stage.QUEUE,
+        reason=REASONS[ENDED_AS[status.state]],
+        detail=status.detail or f"the scheduler says {status.state}, and no result came",
+        ended_at=_time(now),
+    )
+
+
+def run_row(run: OpenRun, outcome: Outcome, result: Result | None, gpus: int) -> Run:
+    """Return the ledger's row of a run on `gpus` GPUs that has ended."""
+    key = run.planned.key
+    return Run(
+        id=key.name,
+        idea_id=key.idea_id,
+        repeat=key.repeat,
+        attempt=key.attempt,
+        seed=run.planned.seed,
+        codebase_sha256=run.planned.codebase_sha256,
+        batch=run.batch.name,
+        job_id=result.job_id if result else "",
+        node=result.node if result else "",
+        state=_state(run, outcome, result),
+        submitted_at=_time(run.batch.created_at),
+        started_at=_time(result.started_at) if result else None,
+        ended_at=outcome.ended_at,
+        gpu_seconds=(result.ended_at - result.started_at) * gpus if result else 0.0,
+    )
+
+
+def describe_outcome(outcome: Outcome) -> str:
+    """Return an outcome on one line, for a log."""
+    name = f"{outcome.idea_id} repeat {outcome.repeat} attempt {outcome.attempt}"
+    if isinstance(outcome, Scored):
+        return f"{name}: scored {outcome.metric:.5g} in {outcome.wall_seconds:.0f} s"
+    first = outcome.detail.partition("\n")[0][:200]
+    return f"{name}: {outcome.reason} while {outcome.stage}: {first}"
+
+
+def _state(run: OpenRun, outcome: Outcome, result: Result | None) -> RunState:
+    if result is None:
+        return ENDED_AS[run.state]
+    if isinstance(outcome, Failed):
+        return CUT_SHORT.get(outcome.reason, RunState.COMPLETED)
+    return RunState.COMPLETED
+
+
+def _failure(result: Result, stage: Stage, reason: Reason, detail: str | None = None) -> Failed:
+    key = result.key
+    return Failed(
+        idea_id=key.idea_id,
+        repeat=key.repeat,
+        attempt=key.attempt,
+        stage=stage,
+        reason=reason,
+        detail=result.detail if detail is None else detail,
+        train_seconds=result.train_seconds,
+        score_seconds=result.score_seconds,
+        wall_seconds=result.ended_at - result.started_at,
+        log_tail=result.log_tail,
+        scorer_version=result.scorer_version,
+        ended_at=_time(result.ended_at),
+    )
+
+
+def _time(unix: float) -> datetime:
+    return datetime.fromtimestamp(unix, UTC)

@@ -1,0 +1,257 @@
+"""A config -> the parts of a campaign, put together, and kept going while somebody uses them."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from airr.book import Book
+from airr.campaign import Campaign
+from airr.charter import Charter, fork, hash_of_folder, open_charter
+from airr.cluster.local import Local, Machine
+from airr.cluster.protocol import Cluster
+from airr.cluster.slurm_settings import SlurmSettings
+from airr.config import Config
+from airr.errors import ConfigError
+from airr.executor.codebases import read_tree
+from airr.executor.executor import Executor
+from airr.executor.jobs import Scheduler
+from airr.executor.patches import Implementer
+from airr.executor.plans import env_folder, preflight_plan, resolve_sandbox, training_plan
+from airr.executor.preflight import Preflight
+from airr.lease import Lease
+from airr.ledger import Ledger
+from airr.llm.catalogue import Catalogue
+from airr.llm.journal import Journal
+from airr.llm.offline import Offline
+from airr.llm.prices import load_prices
+from airr.llm.protocol import Provider
+from airr.machine import gpu_count
+from airr.prompts import Prompts
+from airr.researcher.ideas import Ideator
+from airr.resources import resource
+from airr.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """One campaign, held by its lease and running: what verbs and displays look at."""
+
+    config: Config
+    workspace: Workspace
+    book: Book
+    scheduler: Scheduler
+    campaign: Campaign
+
+
+@asynccontextmanager
+async def take_the_head(
+    config: Config, raw: Mapping[str, Any], forked_from: str | None = None
+) -> AsyncGenerator[Head]:
+    """Hold a campaign and keep its scheduler going while the caller uses it.
+
+    Whatever goes wrong in the background (a lost lease, a refusing cluster) ends the caller too,
+    with that error. On leaving, the local machine's runs are ended and the lease is let go.
+
+    Raises:
+        AirrError: the campaign cannot be opened, or not be gone on with.
+    """
+    workspace = Workspace(Path(config.root) / config.campaign)
+    if forked_from:
+        fork(Workspace(Path(config.root) / forked_from), workspace)
+    trusted = config.llm.provider == Offline.name
+    sandbox = resolve_sandbox(config.cluster.sandbox, trusted_code=trusted)
+    config = replace(config, cluster=replace(config.cluster, sandbox=sandbox))
+    cluster = cluster_of(config)
+    _check_data(config)
+    workspace.create()
+    lease = Lease.acquire(workspace.lease)
+    try:
+        charter = open_charter(
+            workspace,
+            raw,
+            version=version("airr"),
+            env_sha256=hash_of_folder(env_folder(config)),
+        )
+        _log_into(workspace.log)
+        head = assemble(config, charter, workspace, lease, cluster)
+        async with _together(head.scheduler.keep_going(), lease.keep()):
+            yield head
+        head.book.enter()
+    finally:
+        await cluster.close()
+        lease.release()
+
+
+def assemble(
+    config: Config, charter: Charter, workspace: Workspace, lease: Lease, cluster: Cluster
+) -> Head:
+    """Put the parts of a campaign together."""
+    folder = env_folder(config)
+    baseline = read_tree(folder / "codebase")
+    task = (folder / "task.md").read_text(encoding="utf-8")
+    prompts = Prompts(config.prompts)
+    now = functools.partial(datetime.now, UTC)
+    ledger = Ledger(workspace.ledger, guard=lease.check)
+    prices = load_prices(resource("conf") / "prices.yaml")
+    journal = Journal(workspace.journal, provider_of(config), prices, guard=lease.check)
+    book = Book(ledger, journal)
+    scheduler = Scheduler(
+        workspace=workspace,
+        book=book,
+        cluster=cluster,
+        plan=training_plan(config),
+        metric=config.env.metric,
+        settings=config.cluster,
+        seed=config.seed,
+        uid=charter.uid,
+        clock=time.time,
+    )
+    implementer = Implementer(
+        env=config.env,
+        task=task,
+        baseline=baseline,
+        role=config.llm.implementer,
+        how=config.implement,
+        ask=journal.ask,
+        preflight=Preflight(
+            preflight_plan(config),
+            uid=charter.uid,
+            seed=config.seed,
+            at_once=config.cluster.preflights,
+        ),
+        prompts=prompts,
+        seed=config.seed,
+        now=now,
+    )
+    executor = Executor(
+        workspace=workspace,
+        book=book,
+        implementer=implementer,
+        scheduler=scheduler,
+        baseline=baseline,
+        at_once=config.implement.concurrent_ideas,
+        now=now,
+    )
+    ideator = Ideator(
+        task=task,
+        codebase=baseline,
+        metric=config.env.metric,
+        role=config.llm.ideator,
+        search=config.search,
+        ask=journal.ask,
+        prompts=prompts,
+        seed=config.seed,
+        now=now,
+    )
+    campaign = Campaign(config=config, book=book, ideator=ideator, executor=executor)
+    return Head(
+        config=config, workspace=workspace, book=book, scheduler=scheduler, campaign=campaign
+    )
+
+
+def cluster_of(config: Config) -> Cluster:
+    """Return the scheduler of this config.
+
+    Raises:
+        ConfigError: this machine has not what the environment needs.
+    """
+    own, env = config.cluster.own, config.env
+    if isinstance(own, SlurmSettings):
+        from airr.cluster.slurm import Slurm  # noqa: PLC0415 - only where it is asked for
+
+        return Slurm(own, os.environ)
+    machine = Machine(cpus=os.cpu_count() or 1, gpus=gpu_count(), slots=own.slots)
+    needs = (
+        ("GPUs", env.gpus, machine.gpus),
+        ("CPUs", env.cpus, machine.cpus),
+        ("nodes", env.nodes, 1),
+    )
+    lacking = [(what, wanted, have) for what, wanted, have in needs if wanted > have]
+    if lacking:
+        wants = ", ".join(f"{wanted} {what}" for what, wanted, _ in lacking)
+        haves = ", ".join(f"{have} {what}" for what, _, have in lacking)
+        raise ConfigError(
+            f"env={env.name} needs {wants} per run; this machine has {haves}.\n"
+            "  On a Slurm cluster:  python -m airr.evolve "
+            f"env={env.name} cluster=slurm cluster.partition=...\n"
+            "  On this machine:     python -m airr.evolve env=nanogpt_tiny"
+        )
+    return Local(machine)
+
+
+def provider_of(config: Config) -> Provider:
+    """Return who answers requests.
+
+    Raises:
+        ConfigError: there is no such provider.
+        ProviderError: it needs a key, and there is none.
+    """
+    match config.llm.provider:
+        case Offline.name:
+            return Offline(Catalogue.read(env_folder(config) / "catalogue"))
+        case "anthropic":
+            from airr.llm.anthropic import Anthropic  # noqa: PLC0415 - the SDK takes a second
+
+            return Anthropic(concurrency=config.llm.concurrency, base_url=config.llm.base_url)
+        case "openai":
+            from airr.llm.openai import OpenAI  # noqa: PLC0415 - the SDK takes a second
+
+            return OpenAI(concurrency=config.llm.concurrency, base_url=config.llm.base_url)
+        case other:
+            raise ConfigError(f"llm.provider={other}: known are offline, anthropic, openai")
+
+
+def _log_into(path: Path) -> None:
+    """Send what the head has to say, warnings of libraries included, to the campaign's log."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.captureWarnings(capture=True)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def _check_data(config: Config) -> None:
+    for plan in (training_plan(config), preflight_plan(config)):
+        for folder in (plan.train_data, plan.sealed_data):
+            if not Path(folder).is_dir():
+                raise ConfigError(
+                    f"the data of env={config.env.name} is not there ({folder}): "
+                    f"python -m airr.prepare env={config.env.name}"
+                )
+
+
+@asynccontextmanager
+async def _together(*background: Any) -> AsyncGenerator[None]:
+    """Run coroutines beside the body; the first of them to fail ends the body with its error."""
+    body = asyncio.current_task()
+    assert body is not None
+    tasks = [asyncio.ensure_future(one) for one in background]
+    failed: list[BaseException] = []
+
+    def on_end(task: asyncio.Future[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            failed.append(error)
+            body.cancel()
+
+    for task in tasks:
+        task.add_done_callback(on_end)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if failed:
+            raise failed[0] from None
+        raise
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,277 @@
+"""The ledger: five Parquet tables with one writer and any number of readers.
+
+    ledger/manifest.json             which parts are live; replaced atomically by each commit
+    ledger/<table>/part-*.parquet    rows, in the order in which they were appended
+
+A commit writes its parts (any number of tables) and then the manifest, so rows that belong
+together appear together or not at all. Schemas are derived from the records: their fields are
+the columns. A part that is torn, foreign or missing is named in a warning and left out.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import types
+import uuid
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from airr.errors import WorkspaceError
+from airr.records import Call, Idea, OutcomeRow, Patch, Run
+from airr.workspace import names_in, write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+TABLES: Mapping[str, type] = {
+    "ideas": Idea,
+    "patches": Patch,
+    "calls": Call,
+    "runs": Run,
+    "outcomes": OutcomeRow,
+}
+COMPACT_ABOVE_PARTS = 48
+Record = TypeVar("Record")
+_COLUMN_TYPES: Mapping[type, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    datetime: pa.timestamp("us", tz="UTC"),
+}
+
+
+class DamagedPart(UserWarning):
+    """A part of a table cannot be read; its rows are missing from what was returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of one or more campaigns as DataFrames, each with a `campaign` column."""
+
+    ideas: pd.DataFrame
+    patches: pd.DataFrame
+    calls: pd.DataFrame
+    runs: pd.DataFrame
+    outcomes: pd.DataFrame
+
+
+def load(pattern: str | Path) -> Tables:
+    """Return the tables of every campaign folder that `pattern` (a glob) matches.
+
+    Raises:
+        WorkspaceError: no campaign matches.
+    """
+    folders = sorted(Path(p) for p in glob.glob(str(pattern)))  # noqa: PTH207 - may be absolute
+    campaigns = [folder for folder in folders if (folder / "ledger").is_dir()]
+    if not campaigns:
+        raise WorkspaceError(f"no campaign matches {str(pattern)!r}: give a folder such as runs/x")
+    return Tables(**{name: _load_table(campaigns, name) for name in TABLES})
+
+
+def _load_table(campaigns: Sequence[Path], name: str) -> pd.DataFrame:
+    tables: list[pa.Table] = []
+    for campaign in campaigns:
+        table = read_table(campaign / "ledger", name)
+        column = pa.array([campaign.name] * len(table), pa.string())
+        tables.append(table.add_column(0, "campaign", column))
+    return pa.concat_tables(tables).to_pandas()
+
+
+def read_table(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return one table of a ledger folder, every column of its schema unless some are named."""
+    schema = schema_of(TABLES[name])
+    if columns is not None:
+        schema = pa.schema([schema.field(column) for column in columns])
+    for _ in range(3):
+        try:
+            parts = [
+                _read_part(folder / name / file, schema)
+                for file in _read_manifest(folder).tables[name]
+            ]
+            break
+        except FileNotFoundError:
+            continue  # compacted between reading the manifest and opening the part
+    else:
+        raise WorkspaceError(f"{folder}: the manifest names parts that are not there")
+    return pa.concat_tables([schema.empty_table(), *(part for part in parts if part is not None)])
+
+
+def read_records(folder: Path, kind: type[Record]) -> list[Record]:
+    """Return one table of a ledger folder as its records, in ledger order."""
+    name = next(name for name, record in TABLES.items() if record is kind)
+    convert = _converters(kind)
+    return [
+        kind(**{key: convert[key](value) for key, value in row.items()})
+        for row in read_table(folder, name).to_pylist()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    """Which parts are live: file names by table, in the order of their rows."""
+
+    version: int
+    tables: Mapping[str, list[str]]
+
+
+class Ledger:
+    """The writing side: there is one at a time, the head that holds the lease."""
+
+    def __init__(self, folder: Path, guard: Callable[[], None] = lambda: None) -> None:
+        """Open the ledger for writing and clear what an interrupted commit left.
+
+        `guard` is called before every commit and raises if this process may no longer write.
+        """
+        self.folder = folder
+        self._guard = guard
+        for name in TABLES:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        self._manifest = _read_manifest(folder)
+        self._remove_orphans()
+
+    def append(self, rows: Sequence[Any]) -> None:
+        """Add records of any tables in one atomic, durable commit."""
+        by_table = {
+            name: [row for row in rows if isinstance(row, kind)] for name, kind in TABLES.items()
+        }
+        changed = {name: records for name, records in by_table.items() if records}
+        if not changed:
+            return
+        self._guard()
+        tables = {name: [*files] for name, files in self._manifest.tables.items()}
+        for name, records in changed.items():
+            tables[name].append(self._write_part(name, _to_table(TABLES[name], records)))
+        self._commit(tables)
+        for name in changed:
+            if len(tables[name]) > COMPACT_ABOVE_PARTS:
+                self._compact(name)
+
+    def _compact(self, name: str) -> None:
+        """Merge all readable parts of a table into one; damaged ones stay listed, to be seen."""
+        schema = schema_of(TABLES[name])
+        parts = {
+            file: _read_part(self.folder / name / file, schema)
+            for file in self._manifest.tables[name]
+        }
+        merged = {file: part for file, part in parts.items() if part is not None}
+        damaged = [file for file in parts if file not in merged]
+        whole = self._write_part(name, pa.concat_tables(merged.values()))
+        self._commit({**self._manifest.tables, name: [*damaged, whole]})
+        for file in merged:
+            (self.folder / name / file).unlink(missing_ok=True)
+
+    def _write_part(self, name: str, table: pa.Table) -> str:
+        file = f"part-{self._manifest.version + 1:08d}-{uuid.uuid4().hex[:6]}.parquet"
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+        write_atomically(self.folder / name / file, sink.getvalue().to_pybytes())
+        return file
+
+    def _commit(self, tables: Mapping[str, list[str]]) -> None:
+        manifest = _Manifest(version=self._manifest.version + 1, tables=tables)
+        text = json.dumps({"format": FORMAT, "version": manifest.version, "tables": tables})
+        write_atomically(self.folder / "manifest.json", text.encode())
+        self._manifest = manifest
+
+    def _remove_orphans(self) -> None:
+        for name, live in self._manifest.tables.items():
+            for file in names_in(self.folder / name):
+                if file.startswith("part-") and file not in live:
+                    (self.folder / name / file).unlink()
+
+
+def schema_of(kind: type) -> pa.Schema:
+    """Return the Arrow schema whose columns are the fields of a record."""
+    hints = get_type_hints(kind)
+    return pa.schema([_column(field.name, hints[field.name]) for field in fields(kind)])
+
+
+def _column(name: str, hint: Any) -> pa.Field:
+    inner, nullable = _without_none(hint)
+    if get_origin(inner) is tuple:
+        return pa.field(name, pa.list_(pa.string()), nullable=False)
+    plain = str if issubclass(inner, StrEnum) else inner
+    return pa.field(name, _COLUMN_TYPES[plain], nullable=nullable)
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if get_origin(hint) is types.UnionType:
+        (inner,) = (part for part in get_args(hint) if part is not type(None))
+        return inner, True
+    return hint, False
+
+
+def _converters(kind: type) -> dict[str, Callable[[Any], Any]]:
+    """Return, for each column, what turns its Arrow value into the record's field."""
+    hints = {name: _without_none(hint)[0] for name, hint in get_type_hints(kind).items()}
+
+    def converter(inner: Any) -> Callable[[Any], Any]:
+        if get_origin(inner) is tuple:
+            return tuple
+        if issubclass(inner, StrEnum):
+            return lambda value: None if value is None else inner(value)
+        return lambda value: value
+
+    return {field.name: converter(hints[field.name]) for field in fields(kind)}
+
+
+def _to_table(kind: type, records: Sequence[Any]) -> pa.Table:
+    schema = schema_of(kind)
+    arrays = [
+        pa.array([_plain(getattr(record, field.name)) for record in records], field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _plain(value: Any) -> Any:
+    """Return what Arrow can hold: enums as words, lone surrogates replaced."""
+    return str(value).encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _read_part(path: Path, schema: pa.Schema) -> pa.Table | None:
+    """Return a part in the given schema, columns it lacks as nulls; None if it is damaged."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            present = [name for name in schema.names if name in file.schema_arrow.names]
+            table = file.read(columns=present)
+        columns = [
+            table[field.name].cast(field.type)
+            if field.name in present
+            else pa.nulls(len(table), field.type)
+            for field in schema
+        ]
+        return pa.Table.from_arrays(columns, schema=schema)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        warnings.warn(f"{path} cannot be read and is left out: {error}", DamagedPart, stacklevel=2)
+        return None
+
+
+def _read_manifest(folder: Path) -> _Manifest:
+    path = folder / "manifest.json"
+    none: dict[str, list[str]] = {name: [] for name in TABLES}
+    try:
+        raw = json.loads(path.read_bytes())
+        version, tables = int(raw["version"]), dict(raw["tables"])
+    except FileNotFoundError:
+        return _Manifest(version=0, tables=none)
+    except (ValueError, TypeError, KeyError) as error:
+        raise WorkspaceError(f"{path} is damaged: {error!r}") from error
+    if raw.get("format") != FORMAT:
+        raise WorkspaceError(
+            f"{path} has format {raw.get('format')}; this version of airr reads {FORMAT}"
+        )
+    return _Manifest(version=version, tables=none | tables)

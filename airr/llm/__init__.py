@@ -1,0 +1,1 @@
+"""Requests to language models, and their answers: one small protocol, three providers."""

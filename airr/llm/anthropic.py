@@ -1,0 +1,182 @@
+"""Claude, through Anthropic's SDK: streamed, with prompt caching.
+
+Imports the SDK, which takes a second: import this module only when it is about to be used.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anthropic
+import httpx2
+from anthropic.types import Message
+
+from airr.errors import AirrError, ProviderError
+from airr.llm.claude import SAMPLING_API, takes_temperature, thinking_settings
+from airr.llm.faults import Endpoint, Refusal, fault_of, retry_after, status_in_stream
+from airr.llm.protocol import Completion, Request, StopReason, Usage
+from airr.llm.retry import Retry, Transient
+from airr.llm.tokens import clean, estimated_tokens
+from airr.llm.traffic import Traffic
+
+KEY_VARIABLE = "ANTHROPIC_API_KEY"
+MOST_MARKS = 3
+"""The API takes 4 cache marks in a request; one is the system prompt's."""
+CACHE = {"cache_control": {"type": "ephemeral"}}
+STOP_REASONS: Mapping[str | None, StopReason] = {
+    "refusal": StopReason.REFUSAL,
+    "max_tokens": StopReason.MAX_TOKENS,
+    "model_context_window_exceeded": StopReason.MAX_TOKENS,
+}
+log = logging.getLogger(__name__)
+
+
+class Anthropic:
+    """The Anthropic Messages API. `concurrency` bounds the requests under way at once."""
+
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        timeout_seconds: float = 300.0,
+        retry: Retry | None = None,
+    ) -> None:
+        """Prepare a client; the key comes from ANTHROPIC_API_KEY unless one is given.
+
+        `timeout_seconds` is the longest silence within an answer: a thinking model sends pings.
+
+        Raises:
+            ProviderError: there is no key.
+        """
+        key = api_key or os.environ.get(KEY_VARIABLE)
+        if not key:
+            raise ProviderError(f"Claude needs a key: set {KEY_VARIABLE}, or take llm=offline")
+        self._client = anthropic.AsyncAnthropic(
+            api_key=key,
+            base_url=base_url,
+            max_retries=0,  # ours know about slots, prefixes and patience
+            timeout=httpx2.Timeout(timeout_seconds, connect=30.0),
+        )
+        self._endpoint = Endpoint(
+            name="Anthropic", url=str(self._client.base_url), key_variable=KEY_VARIABLE
+        )
+        self._traffic = Traffic(concurrency=concurrency, retry=retry or Retry())
+        self._told: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        """Return the provider's name, as it stands in the ledger."""
+        return "anthropic"
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request; see `Provider`."""
+        self._tell_if_ignored(request)
+        return await self._traffic.send(request, self._attempt)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _attempt(self, request: Request, begun: Callable[[], None]) -> Completion:
+        try:
+            async with self._client.messages.stream(**parameters(request)) as stream:
+                is_whole = False
+                async for event in stream:
+                    begun()
+                    is_whole = event.type == "message_stop"
+                if not is_whole:
+                    raise Transient("the answer broke off before its end")
+                return completion_of(stream.current_message_snapshot)
+        except anthropic.APIError as error:
+            raise self._fault(error, request.model) from error
+        except (httpx2.TransportError, json.JSONDecodeError) as error:
+            # the SDK wraps these only until the stream begins
+            raise Transient(f"the answer broke off: {error!r}") from error
+
+    def _fault(self, error: anthropic.APIError, model: str) -> Transient | AirrError:
+        if not isinstance(error, anthropic.APIStatusError):
+            return Transient(f"{self._endpoint.name} at {self._endpoint.url}: {error.message}")
+        status = error.status_code
+        refusal = Refusal(
+            status=status if status >= 400 else status_in_stream(error.type),
+            code=error.error_code or error.type or "",
+            message=error.api_message or error.message,
+            retry_after=retry_after(error.response.headers),
+        )
+        return fault_of(refusal, self._endpoint, model)
+
+    def _tell_if_ignored(self, request: Request) -> None:
+        if request.temperature == 1.0 or takes_temperature(request) or request.model in self._told:
+            return
+        self._told.add(request.model)
+        log.warning(
+            "%s takes no temperature here: %g is ignored", request.model, request.temperature
+        )
+
+
+def parameters(request: Request) -> dict[str, Any]:
+    """Return the arguments of `messages.stream` for a request."""
+    settings = thinking_settings(request) | {
+        "model": request.model,
+        "messages": _turns(request),
+    }
+    if request.system:
+        settings["system"] = [{"type": "text", "text": request.system, **CACHE}]
+    if request.temperature != 1.0 and takes_temperature(request):
+        settings["extra_body"] = {"temperature": request.temperature}
+        settings["extra_headers"] = {"anthropic-version": SAMPLING_API}
+    return settings
+
+
+def _turns(request: Request) -> list[dict[str, Any]]:
+    """Return the messages as turns of blocks; neighbours of one role share a turn."""
+    marked = [i for i, message in enumerate(request.messages) if message.cache_until_here]
+    kept = set(marked[-MOST_MARKS:])
+    turns: list[dict[str, Any]] = []
+    for index, message in enumerate(request.messages):
+        block = {"type": "text", "text": message.text, **(CACHE if index in kept else {})}
+        if turns and turns[-1]["role"] == message.role:
+            turns[-1]["content"].append(block)
+        else:
+            turns.append({"role": message.role, "content": [block]})
+    return turns
+
+
+def completion_of(message: Message) -> Completion:
+    """Return a whole Claude message in our terms."""
+    text = "".join(block.text for block in message.content if block.type == "text")
+    thinking = "".join(block.thinking for block in message.content if block.type == "thinking")
+    return Completion(
+        text=clean(text),
+        thinking=clean(thinking),
+        stop_reason=STOP_REASONS.get(message.stop_reason, StopReason.END),
+        stop_detail=_stop_detail(message),
+        model=message.model,
+        usage=_usage(message, thinking),
+    )
+
+
+def _stop_detail(message: Message) -> str:
+    details = message.stop_details
+    if details is None:
+        return ""
+    return clean(": ".join(part for part in (details.category, details.explanation) if part))
+
+
+def _usage(message: Message, thinking: str) -> Usage:
+    usage = message.usage
+    details = usage.output_tokens_details
+    estimate = min(estimated_tokens(thinking), usage.output_tokens)
+    return Usage(
+        input_tokens=usage.input_tokens,
+        cache_read_tokens=usage.cache_read_input_tokens or 0,
+        cache_write_tokens=usage.cache_creation_input_tokens or 0,
+        output_tokens=usage.output_tokens,
+        thinking_tokens=details.thinking_tokens if details else estimate,
+    )

@@ -1,0 +1,160 @@
+"""A request -> its answer, asked for at most once: on disk before it is used.
+
+journal.jsonl in the campaign's folder holds every answer that was paid for. A restarted campaign
+asks the same requests again and is answered from there, for nothing. One process writes it, the
+head; `lines` says how a line is kept, `entries` what stands in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+from airr.errors import WorkspaceError
+from airr.llm.entries import (
+    Answered,
+    Kind,
+    call_in,
+    call_record,
+    completion_in,
+    long_texts,
+    prompt_in,
+    text_record,
+)
+from airr.llm.lines import LineFile, Span
+from airr.llm.prices import PriceTable, usd_of
+from airr.llm.protocol import Completion, Message, Provider, Request, prompt_hash
+from airr.records import Call
+
+Key = tuple[str, str]
+"""A request's id and the hash of its prompt: the same id with another prompt is another request."""
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+class Journal:
+    """The answers of one campaign. In memory stand only places in the file, not texts."""
+
+    def __init__(
+        self,
+        path: Path,
+        provider: Provider,
+        prices: PriceTable,
+        *,
+        guard: Callable[[], None] = lambda: None,
+        now: Callable[[], datetime] = utc_now,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open the journal at `path`, which may not be there yet.
+
+        `guard` is called before every request and raises if this process may no longer write.
+        """
+        self.replayed = 0
+        self._provider = provider
+        self._prices = prices
+        self._guard = guard
+        self._now = now
+        self._clock = clock
+        self._calls: dict[Key, Span] = {}
+        self._order: list[Span] = []
+        self._texts: dict[bytes, Span] = {}
+        self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
+        self._lines = LineFile(path)
+        for span, record in self._lines.scan():
+            self._index(span, record)
+
+    def __len__(self) -> int:
+        """Return how many answers are kept."""
+        return len(self._order)
+
+    async def ask(self, request: Request) -> Completion:
+        """Return the recorded answer, or ask the provider and record what it answers.
+
+        Whoever asks for the same while it is asked waits for the one answer. A call that is
+        cancelled or fails leaves no trace.
+
+        Raises:
+            ContextTooLong, ProviderError: see `Provider`.
+            WorkspaceError: the answer cannot be kept; from then on nothing more is asked.
+        """
+        key = (request.id, prompt_hash(request))
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        async with turn:
+            if key in self._calls:
+                self.replayed += 1
+                return completion_in(self._lines.read(self._calls[key]))
+            self._lines.check_writable()
+            self._guard()
+            return await self._ask_provider(request, key)
+
+    def calls_after(self, position: int) -> list[Call]:
+        """Return the calls behind the first `position`, in the order of their answers.
+
+        Positions count from the opening of the journal on: a head that has just started takes
+        all of them, and leaves out those whose (id, prompt_hash) its ledger has.
+        """
+        return [call_in(self._lines.read(span)) for span in self._order[position:]]
+
+    def prompt(self, position: int) -> tuple[str, tuple[Message, ...]]:
+        """Return the system prompt and the messages of one call, as they were sent."""
+        return prompt_in(self._lines.read(self._order[position]), self._text)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
+
+    async def _ask_provider(self, request: Request, key: Key) -> Completion:
+        began = self._clock()
+        completion = await self._provider.complete(request)
+        self._keep(
+            Answered(
+                request=request,
+                prompt_hash=key[1],
+                provider=self._provider.name,
+                completion=completion,
+                usd=self._usd(request, completion),
+                latency_seconds=self._clock() - began,
+                created_at=self._now(),
+            )
+        )
+        return completion
+
+    def _keep(self, answered: Answered) -> None:
+        """Write an answer, and those of its texts that are new, in one durable append.
+
+        Not awaited on purpose: nothing can come between an answer and its record.
+        """
+        texts = long_texts(answered.request)
+        new = [name for name in texts if bytes.fromhex(name) not in self._texts]
+        records = [*(text_record(name, texts[name]) for name in new), call_record(answered)]
+        for span, record in zip(self._lines.append(records), records, strict=True):
+            self._index(span, record)
+
+    def _index(self, span: Span, record: Any) -> None:
+        match record:
+            case {"kind": Kind.CALL, "id": str(call_id), "prompt_hash": str(digest)}:
+                self._calls[call_id, digest] = span
+                self._order.append(span)
+            case {"kind": Kind.TEXT, "sha256": str(name)}:
+                self._texts[bytes.fromhex(name)] = span
+            case _:
+                self._lines.name_damage(span[0])
+
+    def _text(self, name: str) -> str:
+        span = self._texts.get(bytes.fromhex(name))
+        if span is None:
+            raise WorkspaceError(f"{self._lines.path}: the line with text {name[:12]} is damaged")
+        return self._lines.read(span)["text"]
+
+    def _usd(self, request: Request, completion: Completion) -> float | None:
+        """Price what the endpoint says it ran; an alias only it knows, by the name asked for."""
+        usd = usd_of(completion.model, completion.usage, self._prices)
+        return usd_of(request.model, completion.usage, self._prices) if usd is None else usd

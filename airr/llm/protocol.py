@@ -1,0 +1,138 @@
+"""What the system asks of a language model, whoever serves it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from airr.errors import AirrError
+
+
+class Purpose(StrEnum):
+    """Which role of the campaign is asking."""
+
+    IDEATE = "ideate"
+    """Propose research ideas in plain language."""
+    IMPLEMENT = "implement"
+    """Turn one idea into a diff, or mend a diff that failed."""
+
+
+class StopReason(StrEnum):
+    """Why a model stopped writing."""
+
+    END = "end"
+    """It was done."""
+    MAX_TOKENS = "max_tokens"
+    """The answer was cut off at `max_tokens`."""
+    REFUSAL = "refusal"
+    """It declined to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. `role` is "user" or "assistant".
+
+    `cache_until_here` marks the end of a prefix that other requests share, so that a provider
+    with prompt caching may be told to keep it.
+    """
+
+    role: str
+    text: str
+    cache_until_here: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request. `id` is unique in the campaign and stable over restarts.
+
+    `variables` are what the prompt was rendered from; the offline provider reads them where a
+    real model reads the words. `max_tokens` bounds the answer; thinking comes on top of it.
+    `thinking_tokens` of 0 asks for none, or for the least that the model allows. Models that
+    fix their own sampling ignore `temperature`, and most hosted ones `seed`.
+    """
+
+    id: str
+    purpose: Purpose
+    model: str
+    system: str
+    messages: tuple[Message, ...]
+    temperature: float
+    max_tokens: int
+    thinking_tokens: int
+    seed: int
+    variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens billed for one call.
+
+    `input_tokens` leaves out what the cache read or wrote; `output_tokens` includes
+    `thinking_tokens`. Where an endpoint does not count, a number is estimated from lengths.
+    """
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    thinking_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """An answer. `model` is what the endpoint says it ran.
+
+    An empty `text` is an answer too: it was billed. `stop_detail` is what the endpoint says of
+    a refusal, such as its category; "" where it says nothing.
+    """
+
+    text: str
+    thinking: str
+    stop_reason: StopReason
+    model: str
+    usage: Usage
+    stop_detail: str = ""
+
+
+class ContextTooLong(AirrError):
+    """The prompt does not fit the model's context: show less of the past, and ask again."""
+
+
+class Provider(Protocol):
+    """Somebody who answers requests."""
+
+    @property
+    def name(self) -> str:
+        """Return the provider's name, as it stands in the ledger."""
+        ...
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request; transient faults are retried inside.
+
+        Cancelling the task ends the request at the endpoint too, so that it stops costing.
+
+        Raises:
+            ContextTooLong: the prompt does not fit; a shorter one would.
+            ProviderError: the endpoint cannot be used at all (bad key, unknown model, refused
+                connection after every retry).
+        """
+        ...
+
+
+def prompt_hash(request: Request) -> str:
+    """Return the sha256 of all that shapes the answer: model, words and sampling."""
+    shape = {
+        "model": request.model,
+        "system": request.system,
+        "messages": [[message.role, message.text] for message in request.messages],
+        "temperature": request.temperature,
+        "max_tokens": request.max_tokens,
+        "thinking_tokens": request.thinking_tokens,
+        "seed": request.seed,
+    }
+    canonical = json.dumps(shape, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

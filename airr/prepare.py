@@ -1,0 +1,44 @@
+"""`python -m airr.prepare`: an environment's data and base models, made once, checked after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airr.verb import run_verb
+
+
+def main(raw: dict[str, Any]) -> None:
+    """Run the environment's own preparation and pass on what it says."""
+    import json  # noqa: PLC0415 - --help needs none of these
+    import subprocess  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    from airr.config import Env, parse  # noqa: PLC0415
+    from airr.errors import AirrError  # noqa: PLC0415
+    from airr.resources import resource  # noqa: PLC0415
+
+    env = parse(Env, raw["env"], at="env.")
+    data = Path(raw["data"]).absolute()
+    spec = {
+        "train_data": str(data / env.train_data),
+        "sealed_data": str(data / env.sealed_data),
+        "preflight_train": str(data / env.preflight.train_data),
+        "preflight_sealed": str(data / env.preflight.sealed_data),
+        "settings": env.prepare.settings,
+    }
+    values = {"{python}": sys.executable, "{env}": str(resource("envs") / env.folder)}
+    argv = list(env.prepare.argv)
+    for placeholder, value in values.items():
+        argv = [part.replace(placeholder, value) for part in argv]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(spec, file)
+        file.flush()
+        status = subprocess.run([*argv, file.name], check=False).returncode
+    if status:
+        raise AirrError(f"preparing env={env.name} failed (status {status}): see above")
+
+
+if __name__ == "__main__":
+    run_verb("prepare", main)

@@ -1,0 +1,308 @@
+"""The nouns of a campaign, frozen, in the order in which they are made.
+
+idea -> patch -> codebase -> job -> outcome. The fields of `Idea`, `Patch`, `Call`, `Run` and
+`OutcomeRow` are the columns of the ledger's tables; units stand in the names.
+Standard library only: the worker on a compute node reads these before torch is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+BASELINE = "baseline"
+"""The idea id under which the unmodified codebase runs."""
+
+
+class Origin(StrEnum):
+    """Which request an idea answers."""
+
+    FRESH = "fresh"
+    """Asked for without showing past ideas."""
+    EXPLOIT = "exploit"
+    """Asked to combine and refine ideas that beat the baseline."""
+    EXPLORE = "explore"
+    """Asked for something unlike the past ideas shown."""
+    RL = "rl"
+    """Sampled from a policy under training."""
+
+
+class Stage(StrEnum):
+    """Where on its way an idea failed."""
+
+    IDEATE = "ideate"
+    IMPLEMENT = "implement"
+    PREFLIGHT = "preflight"
+    QUEUE = "queue"
+    TRAIN = "train"
+    SCORE = "score"
+
+
+class Reason(StrEnum):
+    """Why an idea has no score; one word that a reader can count."""
+
+    NO_PATCH = "no_patch"
+    """The answer holds no diff, or one that matches the codebase nowhere or ambiguously."""
+    EMPTY_PATCH = "empty_patch"
+    """The diff changes nothing."""
+    LOCKED_FILE = "locked_file"
+    """The diff touches a file that the environment does not open for editing."""
+    ILLEGAL_PATH = "illegal_path"
+    """The diff leaves the tree: `..`, an absolute path, a symlink or a special mode."""
+    TOO_LARGE = "too_large"
+    """The patched codebase or the checkpoint exceeds the environment's bound."""
+    SYNTAX = "syntax"
+    """A changed .py file does not compile."""
+    REFUSED = "refused"
+    """The model declined, or its answer was cut off, on every sample."""
+    CRASH = "crash"
+    """The candidate's process ended with an error."""
+    OOM = "oom"
+    """The candidate's process was killed for want of memory."""
+    OVER_BUDGET = "over_budget"
+    """The deadline ended the candidate before it had saved a checkpoint."""
+    NO_CHECKPOINT = "no_checkpoint"
+    """Training ended by itself, yet saved no checkpoint."""
+    BAD_CHECKPOINT = "bad_checkpoint"
+    """The checkpoint is no plain tensor file, or does not fit the codebase's model."""
+    NOT_FINITE = "not_finite"
+    """The model answers with NaN or infinity."""
+    NOT_CAUSAL = "not_causal"
+    """The model's answer for a position depends on what follows it."""
+    IMPLAUSIBLE = "implausible"
+    """The metric lies outside the environment's plausible bounds."""
+    DISK_FULL = "disk_full"
+    """The candidate ran out of disk space or over its file-size limit."""
+    SCORER_ERROR = "scorer_error"
+    """The sealed scorer itself failed; the idea is not to blame."""
+    TAMPERED = "tampered"
+    """A sealed file or the codebase differed from its recorded hash."""
+    NODE_FAIL = "node_fail"
+    """The node died or lost the job, more often than the retries allow."""
+    PREEMPTED = "preempted"
+    """The scheduler took the node away, more often than the retries allow."""
+    TIMEOUT = "timeout"
+    """The scheduler's time limit ended the job before it could record a result."""
+    UNSATISFIABLE = "unsatisfiable"
+    """The scheduler can never start the job: its request cannot be met."""
+    LOST = "lost"
+    """The job vanished without a result, more often than the retries allow."""
+    CANCELLED = "cancelled"
+    """Somebody cancelled the job."""
+
+
+INFRASTRUCTURE = frozenset(
+    {Reason.NODE_FAIL, Reason.PREEMPTED, Reason.LOST, Reason.SCORER_ERROR, Reason.TIMEOUT}
+)
+"""Reasons that say nothing about the idea: the run is tried again, within bounds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idea:
+    """A research idea in plain language: what to try, and which code changes it takes."""
+
+    id: str
+    epoch: int
+    text: str
+    origin: Origin
+    parents: tuple[str, ...]
+    model: str
+    thinking_tokens: int
+    idea_tokens: int
+    prompt_hash: str
+    call_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """One attempt of the implementer: an answer, and what became of it.
+
+    `applied` patches passed every gate; of an idea's patches at most one did.
+    """
+
+    idea_id: str
+    sample: int
+    revision: int
+    applied: bool
+    stage: Stage | None
+    reason: Reason | None
+    detail: str
+    diff: str
+    files_changed: int
+    lines_added: int
+    lines_removed: int
+    preflight_seconds: float
+    model: str
+    call_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One answered request to a model; what it cost. `usd` is null where no price is known."""
+
+    id: str
+    purpose: str
+    provider: str
+    model: str
+    prompt_hash: str
+    stop_reason: str
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    thinking_tokens: int
+    usd: float | None
+    latency_seconds: float
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codebase:
+    """A patched baseline, packed into one archive. `path` is relative to the campaign folder."""
+
+    idea_id: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunKey:
+    """Which run of a codebase: `repeat` sets the seed; `attempt` counts its retries."""
+
+    idea_id: str
+    repeat: int = 0
+    attempt: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return the run's name, the same in squeue, files, ledger and logs."""
+        return f"{self.idea_id}.r{self.repeat}.a{self.attempt}"
+
+
+class RunState(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    """The worker recorded a result, good or bad."""
+    NODE_FAIL = "node_fail"
+    """The node or its daemon died under the run."""
+    PREEMPTED = "preempted"
+    """The scheduler took the node away."""
+    TIMEOUT = "timeout"
+    """The scheduler's time limit ended it."""
+    OOM = "oom"
+    """The scheduler ended the whole job for want of memory."""
+    CANCELLED = "cancelled"
+    """A person or the scheduler cancelled it."""
+    UNSATISFIABLE = "unsatisfiable"
+    """It could never start."""
+    LOST = "lost"
+    """It vanished, and nobody knows why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One attempt of a codebase on a node, once it has ended."""
+
+    id: str
+    idea_id: str
+    repeat: int
+    attempt: int
+    seed: int
+    codebase_sha256: str
+    batch: str
+    job_id: str
+    node: str
+    state: RunState
+    submitted_at: datetime
+    started_at: datetime | None
+    ended_at: datetime
+    gpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """A measured result. `metric` is the environment's own; `reward` is higher-is-better."""
+
+    idea_id: str
+    repeat: int
+    attempt: int
+    metric: float
+    standard_error: float | None
+    reward: float
+    train_seconds: float
+    score_seconds: float
+    wall_seconds: float
+    log_tail: str
+    scorer_version: str
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """No result, and why. Counts as reward 0; its metric is null, never a number."""
+
+    idea_id: str
+    repeat: int
+    attempt: int
+    stage: Stage
+    reason: Reason
+    detail: str
+    train_seconds: float = 0.0
+    score_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    log_tail: str = ""
+    scorer_version: str = ""
+    ended_at: datetime
+
+
+Outcome = Scored | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeRow:
+    """The ledger's form of `Scored | Failed`: one table, `status` tells them apart."""
+
+    idea_id: str
+    repeat: int
+    attempt: int
+    status: str
+    stage: Stage | None
+    reason: Reason | None
+    detail: str
+    metric: float | None
+    standard_error: float | None
+    reward: float
+    train_seconds: float
+    score_seconds: float
+    wall_seconds: float
+    log_tail: str
+    scorer_version: str
+    ended_at: datetime
+
+
+def row_of(outcome: Outcome) -> OutcomeRow:
+    """Return the ledger's form of an outcome."""
+    if isinstance(outcome, Scored):
+        absent: dict[str, Any] = {"status": "scored", "stage": None, "reason": None, "detail": ""}
+    else:
+        absent = {"status": "failed", "metric": None, "standard_error": None, "reward": 0.0}
+    return OutcomeRow(**asdict(outcome), **absent)
+
+
+def outcome_of(row: OutcomeRow) -> Outcome:
+    """Return the outcome that a row of the ledger stands for."""
+    kind = Scored if row.status == "scored" else Failed
+    return kind(**{field.name: getattr(row, field.name) for field in fields(kind)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """An idea and what came of it: all that a search strategy learns from."""
+
+    idea: Idea
+    outcome: Outcome

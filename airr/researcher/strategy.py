@@ -1,0 +1,61 @@
+"""What a search strategy is: a pure function from what was tried to what to ask for next."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from airr.config import Metric, Search
+from airr.records import Origin, Scored, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdeaRequest:
+    """One call for ideas: how many, of which origin, and which trials stand in the prompt."""
+
+    origin: Origin
+    count: int
+    shown: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """All that a strategy may look at; `trials` come in the order of their ids."""
+
+    trials: tuple[Trial, ...]
+    baseline: Scored
+    metric: Metric
+
+    def better_than_baseline(self) -> tuple[Trial, ...]:
+        """Return the scored trials that beat the baseline, best first."""
+        better = [
+            (trial.outcome.metric, trial)
+            for trial in self.trials
+            if isinstance(trial.outcome, Scored)
+            and self.metric.is_better(trial.outcome.metric, self.baseline.metric)
+        ]
+        gain = self.metric.gain
+        better.sort(key=lambda pair: (-gain(pair[0], self.baseline.metric), pair[1].idea.id))
+        return tuple(trial for _, trial in better)
+
+
+Strategy = Callable[[Past, int, Search, random.Random], tuple[IdeaRequest, ...]]
+"""(past, epoch, settings, rng) -> the requests of that epoch, together of its whole size."""
+
+
+def fresh(search: Search) -> tuple[IdeaRequest, ...]:
+    """Return an epoch's worth of requests that show no past ideas."""
+    counts = split(search.ideas_per_epoch, search.ideas_per_call)
+    return tuple(IdeaRequest(origin=Origin.FRESH, count=count) for count in counts)
+
+
+def split(total: int, at_most: int) -> list[int]:
+    """Return `total` as parts of `at_most` and a rest."""
+    whole, rest = divmod(total, at_most)
+    return [at_most] * whole + ([rest] if rest else [])
+
+
+def sample(trials: Sequence[Trial], count: int, rng: random.Random) -> tuple[Trial, ...]:
+    """Return up to `count` different trials, in random order."""
+    return tuple(rng.sample(list(trials), min(count, len(trials))))

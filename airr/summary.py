@@ -1,0 +1,94 @@
+"""The ledger's rows -> what people want to know of a campaign. Pure; every display reads this."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import hypot
+
+from airr.config import Metric
+from airr.records import BASELINE, Call, Failed, Idea, Outcome, Patch, Reason, Run, Scored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """A scored idea beside the baseline. `gain_error` is the standard error of the difference."""
+
+    idea: Idea
+    outcome: Scored
+    gain: float
+    gain_error: float | None
+
+    @property
+    def is_noise(self) -> bool:
+        """Tell whether the difference lies within twice its standard error, or has none."""
+        return self.gain_error is None or abs(self.gain) <= 2 * self.gain_error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What a campaign used up. `usd` is null when some call has no known price."""
+
+    calls: int
+    usd: float | None
+    gpu_hours: float
+
+
+def best_ideas(
+    ideas: Mapping[str, Idea],
+    outcomes: Mapping[str, Outcome],
+    metric: Metric,
+    count: int,
+) -> list[Best]:
+    """Return the best scored ideas, best first, compared with the campaign's own baseline."""
+    baseline = outcomes.get(BASELINE)
+    if not isinstance(baseline, Scored):
+        return []
+    scored = [
+        _against(baseline, ideas[idea_id], outcome, metric)
+        for idea_id, outcome in outcomes.items()
+        if isinstance(outcome, Scored) and idea_id in ideas
+    ]
+    scored.sort(key=lambda best: (-best.gain, best.idea.id))
+    return scored[:count]
+
+
+def _against(baseline: Scored, idea: Idea, outcome: Scored, metric: Metric) -> Best:
+    errors = (outcome.standard_error, baseline.standard_error)
+    error = None if errors[0] is None or errors[1] is None else hypot(errors[0], errors[1])
+    gain = metric.gain(outcome.metric, baseline.metric)
+    return Best(idea=idea, outcome=outcome, gain=gain, gain_error=error)
+
+
+def failures(outcomes: Mapping[str, Outcome]) -> Counter[Reason]:
+    """Return how often each reason ended an idea."""
+    return Counter(o.reason for o in outcomes.values() if isinstance(o, Failed))
+
+
+def spend_of(calls: Sequence[Call], runs: Sequence[Run]) -> Spend:
+    """Return what the calls and the runs cost so far."""
+    prices = [call.usd for call in calls]
+    usd = sum(price for price in prices if price is not None)
+    return Spend(
+        calls=len(calls),
+        usd=None if None in prices else usd,
+        gpu_hours=sum(run.gpu_seconds for run in runs) / 3600,
+    )
+
+
+def time_spent(
+    calls: Sequence[Call], patches: Sequence[Patch], outcomes: Mapping[str, Outcome]
+) -> dict[str, float]:
+    """Return the seconds of work by stage, summed over ideas; they overlap in time."""
+    return {
+        "idea": sum(call.latency_seconds for call in calls if call.purpose == "ideate"),
+        "patch": sum(call.latency_seconds for call in calls if call.purpose == "implement"),
+        "preflight": sum(patch.preflight_seconds for patch in patches),
+        "train": sum(outcome.train_seconds for outcome in outcomes.values()),
+        "score": sum(outcome.score_seconds for outcome in outcomes.values()),
+        "overhead": sum(
+            outcome.wall_seconds - outcome.train_seconds - outcome.score_seconds
+            for outcome in outcomes.values()
+        ),
+    }

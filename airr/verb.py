@@ -1,0 +1,94 @@
+"""What every `python -m airr.<verb>` shares: Hydra at the door, calm errors, `auto` resolved."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from airr.errors import AirrError
+from airr.resources import resource
+
+Body = Callable[[dict[str, Any]], None]
+
+SLURM_CONFS = (
+    "/etc/slurm/slurm.conf",
+    "/etc/slurm-llnl/slurm.conf",
+    "/run/slurm/conf/slurm.conf",
+    "/var/spool/slurmd/conf-cache/slurm.conf",
+)
+AUTO = {
+    "llm": lambda: auto_llm(os.environ),
+    "cluster": lambda: auto_cluster(os.environ, SLURM_CONFS),
+}
+"""Config groups whose choice `auto` (or none) is found out on this machine."""
+
+
+def run_verb(config_name: str, body: Body, *, groups: Sequence[str] = ()) -> None:
+    """Compose the verb's configuration from the command line and run `body` with it.
+
+    `groups` are those of `AUTO` that this verb has. The user's mistakes end in one message and
+    status 2, an interruption in status 130; a defect of ours keeps its traceback.
+    """
+    sys.argv = [sys.argv[0], *resolve_auto(sys.argv[1:], groups)]
+
+    def with_errors_told(composed: DictConfig) -> None:
+        try:
+            body(plain(composed))
+        except AirrError as error:
+            sys.exit(_tell(str(error), status=2))
+        except OSError as error:
+            refused = f"the file system or the network refused: {error}"
+            sys.exit(_tell(f"{refused}\nwhat was done is kept; the same command goes on", status=2))
+        except KeyboardInterrupt:
+            sys.exit(_tell("stopped; the same command goes on from here", status=130))
+
+    hydra.main(version_base="1.3", config_path=str(resource("conf")), config_name=config_name)(
+        with_errors_told
+    )()
+
+
+def plain(composed: DictConfig) -> dict[str, Any]:
+    """Return a composed configuration as plain dictionaries, interpolations resolved."""
+    container = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def resolve_auto(arguments: Sequence[str], groups: Sequence[str]) -> list[str]:
+    """Return the command line with each `group=auto`, said or unsaid, replaced by what it means."""
+    resolved = [*arguments]
+    for group in groups:
+        said = [argument for argument in resolved if argument.startswith(f"{group}=")]
+        if all(argument == f"{group}=auto" for argument in said):
+            resolved = [argument for argument in resolved if argument not in said]
+            resolved.append(f"{group}={AUTO[group]()}")
+    return resolved
+
+
+def auto_llm(environment: Mapping[str, str]) -> str:
+    """Return the provider that this shell has a key for, or the one that needs none."""
+    if environment.get("ANTHROPIC_API_KEY"):
+        return "anthropic"
+    return "openai" if environment.get("OPENAI_API_KEY") else "offline"
+
+
+def auto_cluster(environment: Mapping[str, str], confs: Sequence[str]) -> str:
+    """Return slurm where sbatch is installed and knows a cluster, else this machine.
+
+    A controller that is down for the moment changes nothing: its users are on a login node.
+    """
+    has_sbatch = shutil.which("sbatch", path=environment.get("PATH")) is not None
+    knows_one = "SLURM_CONF" in environment or any(Path(conf).exists() for conf in confs)
+    return "slurm" if has_sbatch and knows_one else "local"
+
+
+def _tell(message: str, *, status: int) -> int:
+    sys.stderr.write(f"airr: {message}\n")
+    return status

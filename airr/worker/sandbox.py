@@ -1,0 +1,110 @@
+"""argv + what a candidate may see -> argv inside a sandbox.
+
+A candidate sees its codebase, its output, the training data, the environment's folder and the
+system's programs; no home, no campaign, no validation data, no key, no network but loopback.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives")
+SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/nsswitch.conf")
+PASSED_ON = ("LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES")
+GPU_DEVICES = ("nvidia*", "dri", "kfd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a candidate's process sees of the node, beside system programs and Python itself."""
+
+    readable: tuple[str, ...]
+    writable: tuple[str, ...]
+    folder: str
+    environment: Mapping[str, str]
+    gpus: int
+
+
+def shield(kind: str, view: View) -> tuple[str, ...]:
+    """Return the argv prefix that runs a command with this view, and with nothing else."""
+    return _bubblewrap(view) if kind == "bubblewrap" else _unshielded(view)
+
+
+@functools.cache
+def bubblewrap_works() -> bool:
+    """Tell whether this node lets this user start a bubblewrap sandbox."""
+    if shutil.which("bwrap") is None:
+        return False
+    probe = ("bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true")
+    try:
+        return subprocess.run(probe, capture_output=True, timeout=10, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _unshielded(view: View) -> tuple[str, ...]:
+    """Return a prefix that hides the environment variables and nothing else."""
+    return ("env", "-i", "-C", view.folder, *(f"{k}={v}" for k, v in view.environment.items()))
+
+
+def _bubblewrap(view: View) -> tuple[str, ...]:
+    """Return the bubblewrap prefix: new namespaces, an empty root, dead with its parent."""
+    argv = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    argv += ["--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    argv += ["--perms", "1777", "--tmpfs", "/dev/shm"]
+    if view.gpus:
+        for device in _gpu_devices():
+            argv += ["--dev-bind", device, device]
+        argv += ["--ro-bind", "/sys", "/sys"]
+    for path in (*_system_paths(), *_python_paths(), *view.readable):
+        argv += ["--ro-bind", path, path]
+    for path in view.writable:
+        argv += ["--bind", path, path]
+    for name, value in view.environment.items():
+        argv += ["--setenv", name, value]
+    return (*argv, "--chdir", view.folder, "--")
+
+
+def _system_paths() -> list[str]:
+    return [path for path in (*SYSTEM, *SYSTEM_FILES) if Path(path).exists()]
+
+
+def _python_paths() -> list[str]:
+    """Return the folders of the running interpreter, its libraries and virtual environment."""
+    paths = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
+    return [path for path in sorted(paths) if not _below(path, SYSTEM)]
+
+
+def _below(path: str, folders: Sequence[str]) -> bool:
+    return any(Path(path).is_relative_to(folder) for folder in folders)
+
+
+def _gpu_devices() -> list[str]:
+    found = {str(path) for pattern in GPU_DEVICES for path in Path("/dev").glob(pattern)}
+    return sorted(found)
+
+
+def candidate_environment(
+    own: Mapping[str, str], added: Mapping[str, str], home: str
+) -> dict[str, str]:
+    """Return a candidate's environment variables: an allow-list of ours, and the plan's."""
+    allowed = {
+        name: own[name] for name in ("LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES") if name in own
+    }
+    path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
+    fixed = {
+        "PATH": path,
+        "HOME": home,
+        "TMPDIR": home,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**allowed, **fixed, **added}

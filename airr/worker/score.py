@@ -1,0 +1,110 @@
+"""A checkpoint -> a metric, by the environment's sealed scorer in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airr.batch import Plan
+from airr.records import Reason
+from airr.worker.clock import Ended, Ending, Limits, LogFile, Stop, run_limited
+from airr.worker.sandbox import View, candidate_environment, shield
+from airr.worker.scratch import Scratch, fill
+from airr.worker.train import Trouble
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What the sealed scorer measured."""
+
+    metric: float
+    standard_error: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """The scorer's finding, its version, and the seconds that it took."""
+
+    finding: Measurement | Trouble
+    version: str
+    seconds: float
+
+
+def score(plan: Plan, seed: int, scratch: Scratch, stop: Stop) -> Scoring:
+    """Measure the saved checkpoint.
+
+    The scorer runs outside the sandbox, from the installed environment; what it must run of the
+    candidate it starts through the argv prefix it is given, in a sandbox that sees the codebase
+    and the output read-only.
+    """
+    spec = scratch.private / "score.json"
+    report = scratch.private / "report.json"
+    spec.write_text(json.dumps(_spec(plan, seed, scratch, report)))
+    limits = Limits(
+        deadline=time.monotonic() + plan.score_seconds + 10,
+        memory_bytes=int(plan.memory_gb * 2e9),
+        disk_bytes=int(plan.disk_gb * 1e9),
+        disk_folder=scratch.private,
+    )
+    environment = {**plan.score.environment, "PATH": os.environ.get("PATH", "")}
+    prefix = ("env", "-i", *(f"{name}={value}" for name, value in environment.items()))
+    log = LogFile(scratch.private / "score.log")
+    argv = (*prefix, *fill(plan.score.argv, plan), str(spec))
+    ended = run_limited(argv, limits=limits, log=log, stop=stop)
+    finding, version = _finding(report, ended, log.tail())
+    return Scoring(finding=finding, version=version, seconds=ended.seconds)
+
+
+def _spec(plan: Plan, seed: int, scratch: Scratch, report: Path) -> dict[str, Any]:
+    return {
+        "codebase": str(scratch.codebase),
+        "output": str(scratch.output),
+        "checkpoint": str(scratch.output / plan.checkpoint),
+        "sealed_data": plan.sealed_data,
+        "report": str(report),
+        "candidate": list(shield(plan.sandbox, _scoring_view(plan, scratch))),
+        "python": sys.executable,
+        "seed": seed,
+        "gpus": plan.gpus,
+        "seconds": plan.score_seconds,
+        "settings": plan.score_settings,
+    }
+
+
+def _scoring_view(plan: Plan, scratch: Scratch) -> View:
+    added = plan.train.environment
+    return View(
+        readable=(plan.env_folder, str(scratch.codebase), str(scratch.output)),
+        writable=(str(scratch.home),),
+        folder=str(scratch.codebase),
+        environment=candidate_environment(os.environ, added, home=str(scratch.home)),
+        gpus=plan.gpus,
+    )
+
+
+def _finding(report: Path, ended: Ended, log: str) -> tuple[Measurement | Trouble, str]:
+    """Return what the report says, and which scorer wrote it."""
+    if ended.ending is Ending.STOPPED:
+        return Trouble(Reason.PREEMPTED, "the worker was told to stop while scoring"), ""
+    try:
+        raw: dict[str, Any] = json.loads(report.read_bytes())
+        version = str(raw["scorer_version"])
+        if failed := raw.get("failed"):
+            return Trouble(Reason(failed["reason"]), str(failed["detail"])), version
+        return _measurement(raw), version
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        unusable = f"the scorer left no usable report ({error!r}):\n{log[-2000:]}"
+        return Trouble(Reason.SCORER_ERROR, unusable), ""
+
+
+def _measurement(raw: dict[str, Any]) -> Measurement:
+    metric, error = float(raw["metric"]), raw.get("standard_error")
+    if not math.isfinite(metric):
+        raise ValueError(f"the metric is {metric}")
+    return Measurement(metric=metric, standard_error=None if error is None else float(error))

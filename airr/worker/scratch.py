@@ -1,0 +1,64 @@
+"""Where a run lives on the node's own disk, and how a plan's commands are filled in."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airr.batch import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """The node-local folders of one run; `private` is never shown to a candidate."""
+
+    folder: Path
+
+    @property
+    def codebase(self) -> Path:
+        """Return where the codebase is unpacked."""
+        return self.folder / "codebase"
+
+    @property
+    def output(self) -> Path:
+        """Return where the candidate saves."""
+        return self.folder / "output"
+
+    @property
+    def home(self) -> Path:
+        """Return the candidate's HOME and TMPDIR."""
+        return self.folder / "home"
+
+    @property
+    def private(self) -> Path:
+        """Return where worker and scorer keep what a candidate must not reach."""
+        return self.folder / "private"
+
+    def make(self) -> None:
+        """Start afresh: whatever a killed predecessor left is removed."""
+        self.remove()
+        for folder in (self.codebase, self.output, self.home, self.private):
+            folder.mkdir(parents=True, mode=0o700)
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def fill(argv: Sequence[str], plan: Plan) -> tuple[str, ...]:
+    """Return a command of the environment with its placeholders replaced."""
+    values = {
+        "{python}": sys.executable,
+        "{env}": plan.env_folder,
+        "{gpus}": str(plan.gpus),
+        "{nodes}": str(plan.nodes),
+    }
+    filled: list[str] = []
+    for part in argv:
+        for placeholder, value in values.items():
+            part = part.replace(placeholder, value)  # noqa: PLW2901
+        filled.append(part)
+    return tuple(filled)

@@ -1,0 +1,148 @@
+"""One array task: claim, unpack, train, score, and one result, written once."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from airr.batch import Batch, Plan, PlannedRun, Result
+from airr.nodelocal import lock, node_folder, sweep
+from airr.records import Reason, Stage
+from airr.worker.clock import Stop
+from airr.worker.sandbox import bubblewrap_works
+from airr.worker.score import score
+from airr.worker.scratch import Scratch
+from airr.worker.train import Trouble, train
+from airr.worker.unpack import BadArchive, unpack
+from airr.workspace import write_atomically
+
+HEARTBEAT_SECONDS = 15.0
+SCRATCH_PREFIX = "airr-"
+"""How every batch's name begins, and so every scratch folder's."""
+
+
+def run_task(batch_file: Path, index: int) -> None:
+    """Run one planned run of a batch, unless another process has it or it has a result."""
+    batch = Batch.from_json(batch_file.read_bytes())
+    run = batch.runs[index]
+    name = f"{batch.name}-{index}"
+    result_file = Path(batch.inbox) / f"{run.key.name}.json"
+    sweep(SCRATCH_PREFIX)
+    with lock(name) as mine:
+        if not mine or result_file.exists():
+            return
+        stop = _stop_on_signal()
+        scratch = Scratch(node_folder() / name)
+        try:
+            with _heartbeat(batch_file.parent / f"{run.key.name}.alive"):
+                result = _evaluate(batch, run, scratch, stop)
+            if not stop.silent:
+                _keep_log(scratch, batch_file.parent / f"{run.key.name}.log")
+                write_atomically(result_file, result.to_json().encode())
+        finally:
+            scratch.remove()
+
+
+def _evaluate(batch: Batch, run: PlannedRun, scratch: Scratch, stop: Stop) -> Result:
+    """Return what became of a run; every failure that can be foreseen is a result."""
+    plan = batch.plan
+    result = Result(
+        key=run.key,
+        batch=batch.name,
+        node=platform.node(),
+        job_id=_job_id(),
+        started_at=time.time(),
+        ended_at=0.0,
+    )
+    if trouble := _unpacked(plan, run, scratch):
+        return _failed(result, Stage.TRAIN, trouble)
+    training = train(plan, run.seed, scratch, stop)
+    result = replace(result, train_seconds=training.seconds, log_tail=training.log_tail)
+    if training.trouble:
+        return _failed(result, Stage.TRAIN, training.trouble)
+    scoring = score(plan, run.seed, scratch, stop)
+    result = replace(result, score_seconds=scoring.seconds, scorer_version=scoring.version)
+    if isinstance(scoring.finding, Trouble):
+        return _failed(result, Stage.SCORE, scoring.finding)
+    return replace(
+        result,
+        metric=scoring.finding.metric,
+        standard_error=scoring.finding.standard_error,
+        ended_at=time.time(),
+    )
+
+
+def _failed(result: Result, stage: Stage, trouble: Trouble) -> Result:
+    return replace(
+        result,
+        stage=stage,
+        reason=trouble.reason,
+        detail=trouble.detail,
+        ended_at=time.time(),
+    )
+
+
+def _unpacked(plan: Plan, run: PlannedRun, scratch: Scratch) -> Trouble | None:
+    """Put the codebase on the node's disk; None means that it is there."""
+    if plan.sandbox == "bubblewrap" and not bubblewrap_works():
+        return Trouble(Reason.NODE_FAIL, "bubblewrap does not work on this node")
+    try:
+        scratch.make()
+        unpack(Path(run.codebase), run.codebase_sha256, scratch.codebase)
+    except BadArchive as error:
+        return Trouble(Reason.TAMPERED, str(error))
+    except OSError as error:
+        return Trouble(Reason.NODE_FAIL, f"the node cannot unpack the codebase: {error}")
+    return None
+
+
+def _keep_log(scratch: Scratch, path: Path) -> None:
+    """Copy the training log to shared storage; a missing log is no reason to lose a result."""
+    log = scratch.private / "train.log"
+    if log.exists():
+        shutil.copyfile(log, path)
+
+
+def _job_id() -> str:
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID", "")
+
+
+def _stop_on_signal() -> Stop:
+    """Stop on a signal: SIGTERM is the scheduler's and is recorded, SIGINT the head's own."""
+    stop = Stop()
+
+    def on_signal(number: int, _frame: object) -> None:
+        stop.silent = number == signal.SIGINT
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, on_signal)
+    return stop
+
+
+@contextmanager
+def _heartbeat(path: Path) -> Generator[None]:
+    """Keep a file's time stamp fresh, so that a dead node can be told from a slow one."""
+    path.touch()
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(HEARTBEAT_SECONDS):
+            path.touch()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

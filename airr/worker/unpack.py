@@ -1,0 +1,39 @@
+"""A packed codebase -> a folder on the node's own disk, its hash checked, no path trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path, PurePosixPath
+
+LIMIT_BYTES = 64 * 1024 * 1024
+
+
+class BadArchive(Exception):
+    """The archive is not the one that the head packed, or would write outside its folder."""
+
+
+def unpack(archive: Path, sha256: str, into: Path) -> None:
+    """Extract `archive` below `into`.
+
+    Raises:
+        BadArchive: the hash differs, a name leaves the folder, or it is too large.
+        OSError: the archive cannot be read, or the disk is full.
+    """
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if found != sha256:
+        raise BadArchive(f"{archive.name} has sha256 {found[:12]}, not the recorded {sha256[:12]}")
+    with zipfile.ZipFile(archive) as packed:
+        if sum(entry.file_size for entry in packed.infolist()) > LIMIT_BYTES:
+            raise BadArchive(f"{archive.name} unpacks to more than {LIMIT_BYTES} bytes")
+        for entry in packed.infolist():
+            target = into / _relative(entry.filename)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(packed.read(entry))
+
+
+def _relative(name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or name.endswith("/"):
+        raise BadArchive(f"the archive holds an illegal path: {name!r}")
+    return path

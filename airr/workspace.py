@@ -1,0 +1,133 @@
+"""Every path of a campaign, and the one way in which a file is put there.
+
+runs/<campaign>/
+  campaign.yaml            the composed config, frozen
+  journal.jsonl            every answer of a model, before it was used
+  ledger/                  the tables: manifest.json and <table>/part-*.parquet
+  codebases/<idea>.zip     one patched codebase, packed
+  jobs/<batch>/batch.json  what was submitted, and why; logs beside it
+  inbox/<run>.json         a worker's result, until it stands in the ledger
+  lease/<number>           whose campaign this is now
+  airr.log                 what the head did
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from airr.records import RunKey
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folder of one campaign."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Return the campaign's name."""
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        """Return where the frozen config stands."""
+        return self.folder / "campaign.yaml"
+
+    @property
+    def journal(self) -> Path:
+        """Return where the answers of models are kept."""
+        return self.folder / "journal.jsonl"
+
+    @property
+    def ledger(self) -> Path:
+        """Return the folder of the tables."""
+        return self.folder / "ledger"
+
+    @property
+    def codebases(self) -> Path:
+        """Return the folder of packed codebases."""
+        return self.folder / "codebases"
+
+    @property
+    def jobs(self) -> Path:
+        """Return the folder of submitted batches."""
+        return self.folder / "jobs"
+
+    @property
+    def inbox(self) -> Path:
+        """Return where workers put their results."""
+        return self.folder / "inbox"
+
+    @property
+    def lease(self) -> Path:
+        """Return the folder that says whose campaign this is."""
+        return self.folder / "lease"
+
+    @property
+    def log(self) -> Path:
+        """Return the head's log file."""
+        return self.folder / "airr.log"
+
+    def codebase(self, idea_id: str) -> Path:
+        """Return where the packed codebase of an idea stands."""
+        return self.codebases / f"{idea_id}.zip"
+
+    def batch(self, name: str) -> Path:
+        """Return the folder of one submitted batch."""
+        return self.jobs / name
+
+    def result(self, key: RunKey) -> Path:
+        """Return where the worker of a run puts its result."""
+        return self.inbox / f"{key.name}.json"
+
+    def heartbeat(self, batch: str, key: RunKey) -> Path:
+        """Return the file whose age says whether the worker of a run is alive."""
+        return self.batch(batch) / f"{key.name}.alive"
+
+    def create(self) -> None:
+        """Make the folders that a campaign writes into."""
+        for folder in (self.codebases, self.jobs, self.inbox, self.lease, self.ledger):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put a file in place whole or not at all, surviving a crash of the node.
+
+    Written beside under a dot-name, fsynced, renamed within the directory, directory fsynced:
+    what POSIX, NFS and Lustre all keep (no locks, no RENAME_NOREPLACE).
+    """
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(folder: Path) -> None:
+    """Make a directory's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of a folder's settled files, sorted; temporary dot-names are left out.
+
+    Lists rather than stats: over NFS and Lustre a listing shows a new file before a stat does.
+    """
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if not entry.name.startswith("."))

@@ -1,0 +1,103 @@
+"""Answer for a trained candidate: tokens in, logits out, in the candidate's own sandbox.
+
+    python predictor.py CODEBASE CHECKPOINT DEVICE
+
+All that happens here is the candidate's to influence: its modules run in this process. So the
+scorer believes nothing but numbers of the right count, and this process never sees a token
+before it has answered for it.
+"""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import numpy as np
+import torch
+import wire
+
+Stream = tuple[int, int]  # the file descriptors to read questions from and write answers to
+
+
+def take_stream() -> Stream:
+    """Return stdin and stdout under other numbers, so that prints cannot reach the scorer."""
+    stream = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return stream
+
+
+def load_model(checkpoint: str, device: str) -> torch.nn.Module:
+    """Return the codebase's model with the trained weights.
+
+    Raises:
+        SystemExit: the checkpoint is no tensor file, or does not fit the model.
+    """
+    # the candidate's own, imported once the streams are safe
+    from config import Config  # noqa: PLC0415 # pyright: ignore
+    from model import GPT  # noqa: PLC0415 # pyright: ignore
+
+    try:
+        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        model = GPT(Config(**saved["config"])).to(device)
+        model.load_state_dict(saved["weights"])
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception:  # noqa: BLE001 -- whatever it is, the checkpoint is not usable
+        traceback.print_exc()
+        sys.exit(wire.BAD_CHECKPOINT_EXIT)
+    return model.eval()
+
+
+def read(source: int, size: int) -> bytes:
+    """Return exactly `size` bytes, or b"" where the scorer has no more questions."""
+    data = b""
+    while len(data) < size:
+        more = os.read(source, size - len(data))
+        if not more:
+            return b""
+        data += more
+    return data
+
+
+def write(sink: int, data: bytes | memoryview) -> None:
+    """Send all of the data."""
+    left = memoryview(data).cast("B")
+    while left:
+        left = left[os.write(sink, left) :]
+
+
+def answer_all(model: torch.nn.Module, stream: Stream, device: str) -> None:
+    """Answer until the scorer hangs up."""
+    source, sink = stream
+    cache = None
+    while header := read(source, wire.QUESTION.size):
+        _, fresh, sequences, count = wire.QUESTION.unpack(header)
+        raw = np.frombuffer(read(source, sequences * count * 2), wire.TOKEN).astype(np.int64)
+        tokens = torch.from_numpy(raw).view(sequences, count).to(device)
+        with torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda"):
+            logits, cache = model(tokens, None if fresh else cache)
+        rows = logits.flatten(0, 1).float().cpu().contiguous().numpy()
+        write(sink, wire.ANSWER.pack(wire.ANSWER_MAGIC, *rows.shape))
+        write(sink, rows.data)
+
+
+def main() -> None:
+    """Load the candidate and answer for it."""
+    codebase, checkpoint, device = sys.argv[1:]
+    stream = take_stream()
+    sys.path[0] = codebase
+    try:
+        model = load_model(checkpoint, device)
+        with torch.inference_mode():
+            answer_all(model, stream, device)
+    except (MemoryError, torch.OutOfMemoryError):
+        traceback.print_exc()
+        sys.exit(wire.OUT_OF_MEMORY_EXIT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""The sealed scorer against honest and hostile candidates, all of them real processes."""
+
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from airr.records import Reason
+from tests.envs import nanogpt
+
+# Code that finds the pipe to the scorer, as a hostile model.py might.
+FIND_PIPE = """
+import os, stat
+def pipes():
+    for number in range(3, 64):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                yield number
+        except OSError:
+            pass
+def write_to_all(data):
+    for number in pipes():
+        try:
+            os.write(number, data)
+        except OSError:
+            pass
+"""
+
+
+@pytest.fixture
+def checkpoint(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the trained baseline, in an output folder of its own."""
+    path = tmp_path / "out" / "checkpoint.pt"
+    path.parent.mkdir()
+    path.write_bytes(trained.read_bytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def honest(trained: Path, data: Path) -> float:
+    """The baseline's score on the short text that these tests score on."""
+    return nanogpt.score(trained, data / "preflight_sealed")["metric"]
+
+
+@pytest.fixture
+def run(checkpoint: Path, data: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Score the checkpoint with a codebase in which some files are replaced."""
+
+    def score(files: dict[str, str] | None = None, seconds: float = 30.0) -> dict[str, Any]:
+        codebase = nanogpt.candidate(tmp_path / "codebase", files or {})
+        sealed = data / "preflight_sealed"
+        return nanogpt.score(checkpoint, sealed, codebase=codebase, seconds=seconds)
+
+    return score
+
+
+def failure(report: dict[str, Any]) -> tuple[Reason, str]:
+    assert "metric" not in report
+    assert report["scorer_version"]
+    return Reason(report["failed"]["reason"]), report["failed"]["detail"]
+
+
+def model_py(*, start: str = "", old: str = "", new: str = "") -> dict[str, str]:
+    """Return a model.py with code put before it, and one passage replaced."""
+    text = (nanogpt.CODEBASE / "model.py").read_text()
+    assert not old or text.count(old) == 1
+    return {"model.py": start + (text.replace(old, new) if old else text)}
+
+
+LOGITS = "        logits = F.linear(norm(x), self.token_embedding.weight)\n"
+
+
+def test_an_honest_score_equals_the_loss_computed_directly(checkpoint: Path, data: Path):
+    sealed = data / "sealed_data"
+    report = nanogpt.score(checkpoint, sealed)
+    raw = np.fromfile(sealed / "000000.bin", "<u2", offset=1024).astype(np.int64)
+    count = (len(raw) - 1) // 64
+    inputs = torch.from_numpy(raw[: count * 64]).view(count, 64)
+    targets = torch.from_numpy(raw[1 : count * 64 + 1]).view(count, 64)
+    saved = torch.load(checkpoint, weights_only=True)
+    with nanogpt.modules(nanogpt.CODEBASE, "config", "model") as (config, model):
+        gpt = model.GPT(config.Config(**saved["config"])).eval()
+        gpt.load_state_dict(saved["weights"])
+        with torch.inference_mode():
+            logits, _ = gpt(inputs)
+    losses = torch.nn.functional.cross_entropy(
+        logits.double().flatten(0, 1), targets.flatten(), reduction="none"
+    ).view(count, 64)
+    error = losses.mean(dim=1).std().item() / count**0.5
+    assert report["metric"] == pytest.approx(losses.mean().item(), abs=1e-5)
+    assert report["standard_error"] == pytest.approx(error, abs=1e-5)
+    assert (report["tokens"], report["sequences"]) == (count * 64, count)
+    assert report["protocol"] == "stream"
+    assert report["standard_error"] < 0.015
+
+
+def test_what_a_candidate_prints_never_reaches_the_score(run: Any, honest: float):
+    start = (
+        "import os, sys\n"
+        "print('{\"metric\": 0.1}' * 10_000, flush=True)\n"
+        "print('val_loss: 0.1' * 100_000, file=sys.stderr, flush=True)\n"
+        "os.write(1, b'say:' + bytes(100_000))\n"
+    )
+    report = run(model_py(start=start, old=LOGITS, new="        print('val_loss: 0.1')\n" + LOGITS))
+    assert report["metric"] == honest
+
+
+def test_unnormalised_answers_gain_nothing(run: Any, honest: float):
+    report = run(model_py(old=LOGITS, new=LOGITS + "        logits = logits + 1000\n"))
+    assert report["metric"] == pytest.approx(honest, abs=1e-4)
+
+
+def test_over_confident_answers_cost_their_model(run: Any, honest: float):
+    report = run(model_py(old=LOGITS, new=LOGITS + "        logits = logits * 10\n"))
+    assert report["metric"] > honest + 1
+
+
+def test_columns_beyond_the_vocabulary_take_their_share_of_the_probability(run: Any, honest: float):
+    padded = LOGITS + "        logits = F.pad(logits, (0, 44), value=100.0)\n"
+    assert run(model_py(old=LOGITS, new=padded))["metric"] > honest + 10
+
+
+def test_a_model_that_reads_the_next_token_is_not_causal(data: Path, tmp_path: Path):
+    new = (
+        "        later = torch.roll(self.token_embedding(tokens), -1, dims=1)\n"
+        "        for block in self.blocks:\n"
+        "            x = block(x + later, cache)\n"
+    )
+    old = "        for block in self.blocks:\n            x = block(x, cache)\n"
+    codebase = nanogpt.candidate(tmp_path / "codebase", model_py(old=old, new=new))
+    out = tmp_path / "out"
+    nanogpt.train(out, data / "train_data", codebase=codebase, AIRR_STEPS="30")
+    sealed = data / "preflight_sealed"
+    reason, detail = failure(nanogpt.score(out / "checkpoint.pt", sealed, codebase=codebase))
+    assert reason is Reason.NOT_CAUSAL
+    assert "revealed one at a time" in detail
+
+
+def test_a_model_with_nan_is_not_finite(run: Any, checkpoint: Path):
+    saved = torch.load(checkpoint, weights_only=True)
+    saved["weights"]["blocks.1.mlp.up.weight"][0, 0] = float("nan")
+    torch.save(saved, checkpoint)
+    assert failure(run())[0] is Reason.NOT_FINITE
+
+
+def test_a_target_without_any_probability_is_not_finite(run: Any):
+    impossible = (
+        LOGITS + "        logits = logits.index_fill(2, tokens.new_tensor([101]), float('-inf'))\n"
+    )
+    assert failure(run(model_py(old=LOGITS, new=impossible)))[0] is Reason.NOT_FINITE
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all" * 100])
+def test_a_file_that_is_no_checkpoint_is_a_bad_one(run: Any, checkpoint: Path, content: bytes):
+    checkpoint.write_bytes(content)
+    assert failure(run())[0] is Reason.BAD_CHECKPOINT
+
+
+def test_a_pickle_that_executes_is_refused_unopened(run: Any, checkpoint: Path, tmp_path: Path):
+    class Payload:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return open, (str(tmp_path / "executed"), "w")
+
+    torch.save({"config": {}, "weights": Payload()}, checkpoint, pickle_module=pickle)
+    with zipfile.ZipFile(checkpoint) as archive:
+        assert b"executed" in archive.read("checkpoint/data.pkl")
+    assert failure(run())[0] is Reason.BAD_CHECKPOINT
+    assert not (tmp_path / "executed").exists()
+
+
+def test_weights_of_another_model_are_a_bad_checkpoint_with_the_names(run: Any, checkpoint: Path):
+    saved = torch.load(checkpoint, weights_only=True)
+    saved["weights"]["blocks.0.gate.weight"] = saved["weights"].pop("blocks.0.mlp.up.weight")
+    torch.save(saved, checkpoint)
+    reason, detail = failure(run())
+    assert reason is Reason.BAD_CHECKPOINT
+    assert "blocks.0.mlp.up.weight" in detail
+
+
+def test_a_link_in_place_of_a_checkpoint_is_not_followed(run: Any, checkpoint: Path, trained: Path):
+    checkpoint.unlink()
+    checkpoint.symlink_to(trained)
+    assert failure(run())[0] is Reason.NO_CHECKPOINT
+
+
+def test_a_predictor_that_hangs_is_ended_at_the_time_limit(run: Any):
+    report = run(model_py(start="import time\ntime.sleep(1000)\n"), seconds=4.0)
+    assert failure(report)[0] is Reason.OVER_BUDGET
+    assert report["seconds"] < 5
+
+
+def test_a_predictor_that_reads_nothing_and_writes_for_ever_is_ended(run: Any):
+    start = FIND_PIPE + "while True:\n    write_to_all(bytes(1 << 20))\n"
+    report = run(model_py(start=start))
+    assert failure(report)[0] is Reason.CRASH
+    assert report["seconds"] < 10
+
+
+def test_an_answer_of_impossible_size_is_not_received(run: Any):
+    start = FIND_PIPE + "write_to_all(b'say:' + bytes([255]) * 8)\n"
+    reason, detail = failure(run(model_py(start=start)))
+    assert reason is Reason.CRASH
+    assert "[4294967295, 4294967295]" in detail
+
+
+def test_a_crash_is_told_with_its_last_lines(run: Any):
+    new = LOGITS + "        if cache.length == 10:\n            raise KeyError('lost')\n"
+    reason, detail = failure(run(model_py(old=LOGITS, new=new)))
+    assert reason is Reason.CRASH
+    assert "KeyError: 'lost'" in detail
+
+
+def test_a_predictor_that_leaves_without_a_word_has_crashed(run: Any):
+    reason, detail = failure(run(model_py(start="import os\nos._exit(0)\n")))
+    assert reason is Reason.CRASH
+    assert "exit code 0" in detail
+
+
+def test_a_killed_predictor_is_out_of_memory(run: Any):
+    start = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    assert failure(run(model_py(start=start)))[0] is Reason.OOM
+
+
+def test_answers_of_the_wrong_shape_are_told_with_it(run: Any):
+    narrow = LOGITS + "        logits = logits[..., :200]\n"
+    reason, detail = failure(run(model_py(old=LOGITS, new=narrow)))
+    assert reason is Reason.CRASH
+    assert "[64, 200]" in detail
+
+
+def test_missing_validation_data_is_the_scorer_s_own_fault(checkpoint: Path, tmp_path: Path):
+    reason, detail = failure(nanogpt.score(checkpoint, tmp_path / "nowhere"))
+    assert reason is Reason.SCORER_ERROR
+    assert "nowhere" in detail

@@ -1,0 +1,195 @@
+"""The scheduler on this machine's real local backend, with real workers and real kills."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from airr.batch import Plan
+from airr.book import Book
+from airr.cluster.local import Local, Machine
+from airr.config import Cluster, LocalSettings, Sandbox
+from airr.config import Scheduler as SchedulerName
+from airr.executor.codebases import Tree, pack, sha256_of
+from airr.executor.jobs import Scheduler
+from airr.ledger import Ledger, read_records
+from airr.llm.catalogue import Catalogue
+from airr.llm.journal import Journal
+from airr.llm.offline import Offline
+from airr.records import Codebase, Failed, OutcomeRow, Reason, Run, RunState, Scored
+from airr.workspace import Workspace, write_atomically
+from tests import toy
+from tests.builders import LOSS
+
+SETTINGS = Cluster(
+    scheduler=SchedulerName.LOCAL,
+    sandbox=Sandbox.NONE,
+    max_retries=2,
+    preflights=1,
+    tick_seconds=0.1,
+    lost_after_seconds=0,
+    own=LocalSettings(slots=2),
+)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    toy.make_env(tmp_path)
+    workspace = Workspace(tmp_path / "runs" / tmp_path.name)
+    workspace.create()
+    return workspace
+
+
+def plan_of(workspace: Workspace, **changes: object) -> Plan:
+    return toy.plan(workspace.folder.parent.parent, sandbox="none", **changes)
+
+
+def book_of(workspace: Workspace) -> Book:
+    journal = Journal(workspace.journal, Offline(Catalogue([])), {})
+    return Book(Ledger(workspace.ledger), journal)
+
+
+def put(workspace: Workspace, idea_id: str, tree: Tree) -> Codebase:
+    data = pack(tree)
+    write_atomically(workspace.codebase(idea_id), data)
+    return Codebase(idea_id=idea_id, path=f"codebases/{idea_id}.zip", sha256=sha256_of(data))
+
+
+@asynccontextmanager
+async def head(workspace: Workspace, plan: Plan) -> AsyncGenerator[Scheduler]:
+    """A head's scheduler on a fresh local cluster, which dies with it."""
+    cluster = Local(Machine(cpus=2, gpus=0))
+    scheduler = Scheduler(
+        workspace=workspace,
+        book=book_of(workspace),
+        cluster=cluster,
+        plan=plan,
+        metric=LOSS,
+        settings=SETTINGS,
+        seed=0,
+        uid="abc123",
+        clock=time.time,
+    )
+    ticking = asyncio.create_task(scheduler.keep_going())
+    try:
+        yield scheduler
+    finally:
+        ticking.cancel()
+        await asyncio.gather(ticking, return_exceptions=True)
+        await cluster.close()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    for _ in range(int(seconds / 0.05)):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+async def test_codebases_that_are_ready_together_go_as_one_array(workspace: Workspace):
+    codebases = [put(workspace, f"e00-i{n:03d}", toy.tree(value=1.5 + n / 10)) for n in range(5)]
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        outcomes = await asyncio.gather(*(scheduler.run(one) for one in codebases))
+    assert [round(one.metric, 1) for one in outcomes if isinstance(one, Scored)] == [
+        1.5, 1.6, 1.7, 1.8, 1.9,
+    ]  # fmt: skip
+    assert len(list(workspace.jobs.iterdir())) == 1
+    assert [row.idea_id for row in read_records(workspace.ledger, OutcomeRow)]
+
+
+async def test_a_second_wish_for_the_same_run_does_not_run_it_again(workspace: Workspace):
+    codebase = put(workspace, "e00-i000", toy.tree())
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        first = await scheduler.run(codebase)
+        assert await scheduler.run(codebase) == first
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        assert isinstance(await scheduler.run(codebase), Scored)
+    assert len(read_records(workspace.ledger, Run)) == 1
+
+
+async def test_a_result_that_came_in_while_no_head_was_there_is_adopted(workspace: Workspace):
+    codebase = put(workspace, "e00-i000", toy.tree())
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        waiting = asyncio.create_task(scheduler.run(codebase))
+        await until(lambda: any(workspace.inbox.iterdir()) or waiting.done())
+        waiting.cancel()
+    ledger = workspace.ledger / "manifest.json"
+    result = next(workspace.jobs.rglob("e00-i000.r0.a0.json"), None)
+    if result is not None:  # collected already: put everything back as before the collection
+        result.rename(workspace.inbox / result.name)
+        ledger.unlink()
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        assert isinstance(await scheduler.run(codebase), Scored)
+    assert [run.attempt for run in read_records(workspace.ledger, Run)] == [0]
+
+
+async def test_runs_cut_short_with_their_head_are_run_again(workspace: Workspace):
+    slow = toy.tree("import time; time.sleep(3)\n" + toy.HONEST)
+    codebases = [put(workspace, f"e00-i{n:03d}", slow) for n in range(3)]
+    plan = plan_of(workspace, budget_seconds=20.0)
+    async with head(workspace, plan) as scheduler:
+        waiting = [asyncio.create_task(scheduler.run(one)) for one in codebases]
+        await until(lambda: len(list(workspace.jobs.rglob("*.alive"))) == 2)
+        for task in waiting:
+            task.cancel()
+    async with head(workspace, plan) as scheduler:
+        outcomes = await asyncio.gather(*(scheduler.run(one) for one in codebases))
+    assert all(isinstance(outcome, Scored) for outcome in outcomes)
+    runs = {run.id: run.state for run in read_records(workspace.ledger, Run)}
+    assert runs["e00-i002.r0.a0"] is RunState.COMPLETED, "what never started is no new attempt"
+    assert runs["e00-i000.r0.a0"] is RunState.LOST
+    assert runs["e00-i000.r0.a1"] is RunState.COMPLETED
+    assert len(read_records(workspace.ledger, OutcomeRow)) == 3
+
+
+async def test_infrastructure_that_keeps_failing_ends_as_a_failed_outcome(workspace: Workspace):
+    (workspace.folder.parent.parent / "env" / "score.py").write_text("raise SystemExit(1)")
+    codebase = put(workspace, "e00-i000", toy.tree())
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        outcome = await scheduler.run(codebase)
+    assert isinstance(outcome, Failed)
+    assert (outcome.reason, outcome.attempt) == (Reason.SCORER_ERROR, SETTINGS.max_retries)
+    assert len(read_records(workspace.ledger, OutcomeRow)) == 1
+    assert len(read_records(workspace.ledger, Run)) == SETTINGS.max_retries + 1
+
+
+async def test_an_idea_that_crashes_is_not_tried_again(workspace: Workspace):
+    codebase = put(workspace, "e00-i000", toy.tree("raise ValueError('mine')"))
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        outcome = await scheduler.run(codebase)
+    assert isinstance(outcome, Failed)
+    assert (outcome.reason, outcome.attempt) == (Reason.CRASH, 0)
+    assert "ValueError: mine" in outcome.detail
+
+
+async def test_an_implausible_score_is_withheld(workspace: Workspace):
+    codebase = put(workspace, "e00-i000", toy.tree(value=0.01))
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        outcome = await scheduler.run(codebase)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is Reason.IMPLAUSIBLE
+
+
+async def test_foreign_and_torn_files_in_the_inbox_are_set_aside(workspace: Workspace):
+    (workspace.inbox / "notes.txt").write_text("mine")
+    (workspace.inbox / "e00-i000.r0.a0.json").write_text('{"key": ')
+    codebase = put(workspace, "e00-i001", toy.tree())
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        assert isinstance(await scheduler.run(codebase), Scored)
+    assert (workspace.inbox / ".aside-notes.txt").read_text() == "mine"
+
+
+async def test_a_result_that_is_seen_twice_counts_once(workspace: Workspace):
+    codebase = put(workspace, "e00-i000", toy.tree())
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        await scheduler.run(codebase)
+        await until(lambda: not any(workspace.inbox.glob("*.json")))
+        record = next(workspace.jobs.rglob("e00-i000.r0.a0.json"))
+        (workspace.inbox / record.name).write_bytes(record.read_bytes())
+        await until(lambda: not any(workspace.inbox.glob("*.json")))
+    assert len(read_records(workspace.ledger, OutcomeRow)) == 1
+    assert len(read_records(workspace.ledger, Run)) == 1

@@ -1,0 +1,115 @@
+"""The provider that asks no model: real ideas, deterministic, through the same protocol."""
+
+from typing import Any
+
+import pytest
+
+from airr.config import parse_config
+from airr.errors import ConfigError
+from airr.executor.plans import env_folder
+from airr.llm.catalogue import Catalogue, Entry, recipe_name
+from airr.llm.offline import Offline
+from airr.llm.protocol import Purpose, Request
+from airr.researcher.blocks import parse_blocks
+from tests.test_config import composed
+
+CATALOGUE = Catalogue.read(env_folder(parse_config(composed())) / "catalogue")
+
+
+def request(purpose: Purpose = Purpose.IDEATE, seed: int = 0, **variables: Any) -> Request:
+    asked = {"origin": "fresh", "count": 8, "shown": [], "tried": []} | variables
+    return Request(
+        id="e00/fresh-0",
+        purpose=purpose,
+        model="offline",
+        system="",
+        messages=(),
+        temperature=1.0,
+        max_tokens=1,
+        thinking_tokens=0,
+        seed=seed,
+        variables=asked,
+    )
+
+
+async def ideas_for(**variables: Any) -> list[str]:
+    said = await Offline(CATALOGUE).complete(request(**variables))
+    return [block.text for block in parse_blocks(said.text)]
+
+
+def parents(*slugs: str) -> list[dict[str, str]]:
+    return [
+        {"id": f"e00-i{n:03d}", "text": CATALOGUE.text_of((CATALOGUE.entries[slug].default(),), ())}
+        for n, slug in enumerate(slugs)
+    ]
+
+
+async def test_the_same_request_gets_the_same_answer_and_another_seed_another():
+    assert await ideas_for() == await ideas_for()
+    assert await ideas_for() != await ideas_for(seed=1)
+
+
+async def test_what_was_tried_is_not_proposed_again_until_the_catalogue_is_used_up():
+    tried: list[str] = []
+    for _ in range(12):
+        new = await ideas_for(origin="explore", tried=tried)
+        assert len(new) == 8
+        assert not set(new) & set(tried)
+        tried += new
+    recipes = [CATALOGUE.recipe_in(text) for text in tried]
+    assert len({recipe_name(recipe) for recipe in recipes if recipe}) == 96
+
+
+async def test_exploiting_merges_varies_and_extends_the_parents_it_was_shown():
+    shown = parents("muon", "rotary")
+    said = await Offline(CATALOGUE).complete(request(origin="exploit", shown=shown))
+    blocks = parse_blocks(said.text)
+    assert all(block.parents for block in blocks)
+    assert any(set(block.parents) == {"e00-i000", "e00-i001"} for block in blocks)
+    used = [{part.slug for part in CATALOGUE.recipe_in(block.text) or ()} for block in blocks]
+    assert all(slugs & {"muon", "rotary"} for slugs in used)
+    assert any(len(slugs) > 1 for slugs in used)
+
+
+async def test_every_idea_of_its_own_is_known_again_from_its_text():
+    for text in await ideas_for(count=40):
+        assert CATALOGUE.recipe_in(text) is not None
+
+
+async def test_an_entry_that_is_wrong_at_first_is_mended_at_the_revision():
+    text = parents("swiglu")[0]["text"]
+    answers = [
+        await Offline(CATALOGUE).complete(request(Purpose.IMPLEMENT, idea=text, revision=revision))
+        for revision in range(2)
+    ]
+    assert answers[0].text != answers[1].text
+    assert CATALOGUE.entries["swiglu"].diff.strip() in answers[1].text
+
+
+async def test_an_idea_that_is_not_its_own_is_declined_in_words():
+    said = await Offline(CATALOGUE).complete(
+        request(Purpose.IMPLEMENT, idea="Use a bigger GPU.", revision=0)
+    )
+    assert "not one of the catalogue" in said.text
+
+
+def test_numbers_stand_in_text_and_diff_alike():
+    entry = Entry(
+        slug="lr",
+        title="Rate",
+        group="rate",
+        experiment="A rate of <<lr>>.",
+        changes="Set it to <<lr>>.",
+        diff="+lr = <<lr>>",
+        numbers={"lr": ("0.1", "0.2")},
+    )
+    catalogue = Catalogue([entry])
+    (part,) = catalogue.recipe_in("Recipe: lr(lr=0.2)") or ()
+    assert "A rate of 0.2." in catalogue.text_of((part,), ())
+    assert catalogue.diffs_of((part,), 0) == ["+lr = 0.2"]
+    assert entry.default().numbers == (("lr", "0.1"),)
+
+
+def test_an_environment_without_a_catalogue_says_what_to_do(tmp_path: Any):
+    with pytest.raises(ConfigError, match="ANTHROPIC_API_KEY"):
+        Catalogue.read(tmp_path)

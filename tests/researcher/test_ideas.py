@@ -1,0 +1,110 @@
+"""The ideator: what it asks, what it takes of the answers, and what it asks for again."""
+
+from collections.abc import Sequence
+
+from airr.config import Role
+from airr.prompts import Prompts
+from airr.records import Idea, Origin
+from airr.researcher.ideas import Ideator
+from airr.researcher.strategy import IdeaRequest
+from tests.builders import BASELINE_SCORE, LOSS, NOON, SEARCH, trial
+from tests.scripted import Scripted, answer
+
+WORDS = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot")
+
+
+def block(number: int, parents: str = "none") -> str:
+    word = WORDS[number]
+    return (
+        f"[Experiment] Train with {word} in the {word} layer.\n"
+        f"[Code Changes] Add {word}.\n[Parents] {parents}\n[End]\n"
+    )
+
+
+async def propose(
+    model: Scripted, *requests: IdeaRequest, tried: Sequence[str] = ()
+) -> tuple[Idea, ...]:
+    ideator = Ideator(
+        task="Make the loss small.",
+        codebase={"train.py": "x = 1\ny = 2\n"},
+        metric=LOSS,
+        role=Role(model="m", temperature=1.0, max_tokens=100, thinking_tokens=0),
+        search=SEARCH,
+        ask=model.ask,
+        prompts=Prompts(),
+        seed=0,
+        now=lambda: NOON,
+    )
+    return await ideator.propose(requests, epoch=2, baseline=BASELINE_SCORE, tried=tried)
+
+
+def fresh(count: int) -> IdeaRequest:
+    return IdeaRequest(origin=Origin.FRESH, count=count)
+
+
+async def test_ideas_are_numbered_in_the_order_of_the_requests():
+    model = Scripted(lambda r: block(0) + block(1) if r.id.endswith("-0") else block(2))
+    ideas = await propose(model, fresh(2), fresh(1))
+    assert [one.id for one in ideas] == ["e02-i000", "e02-i001", "e02-i002"]
+    assert ["alpha" in ideas[0].text, "charlie" in ideas[2].text] == [True, True]
+
+
+async def test_a_short_answer_is_asked_for_the_rest_in_the_same_conversation():
+    model = Scripted(lambda r: block(1) + block(2) if "#" in r.id else block(0))
+    ideas = await propose(model, fresh(3))
+    assert len(ideas) == 3
+    again = model.asked[1]
+    assert again.id == "e02/fresh-0#1"
+    assert [message.role for message in again.messages] == ["user", "assistant", "user"]
+    assert "2 ideas are still missing" in again.messages[-1].text
+
+
+async def test_what_was_tried_before_is_dropped_shown_and_asked_for_again():
+    old = "[Experiment] Train with alpha in the alpha layer.\n[Code Changes] Add alpha."
+    model = Scripted(lambda r: block(1) if "#" in r.id else block(0))
+    (one,) = await propose(model, fresh(1), tried=[old])
+    assert "bravo" in one.text
+    assert old in model.asked[1].messages[-1].text
+
+
+async def test_two_requests_that_get_the_same_idea_keep_one_of_it():
+    model = Scripted(lambda r: block(3) if "#" in r.id else block(0))
+    ideas = await propose(model, fresh(1), fresh(1))
+    assert ["alpha" in ideas[0].text, "delta" in ideas[1].text] == [True, True]
+
+
+async def test_an_epoch_makes_do_with_less_when_nothing_new_comes():
+    model = Scripted(lambda _: block(0))
+    assert len(await propose(model, fresh(3))) == 1
+    assert len(model.asked) == 3
+
+
+async def test_more_ideas_than_asked_for_are_left_out():
+    model = Scripted(lambda _: "".join(block(n) for n in range(6)))
+    assert len(await propose(model, fresh(2))) == 2
+
+
+async def test_the_prompt_shows_scores_and_failures_and_the_numbered_codebase():
+    crashed = trial(1, None)
+    request = IdeaRequest(origin=Origin.EXPLORE, count=1, shown=(trial(0, 1.9), crashed))
+    model = Scripted(lambda _: block(0))
+    await propose(model, request)
+    (asked,) = model.asked
+    assert "e00-i000: val_loss 1.9000" in asked.messages[0].text
+    assert "e00-i001: failed (crash while train)" in asked.messages[0].text
+    assert "val_loss 2.0000" in asked.messages[0].text, "the measured baseline"
+    assert "  2 | y = 2" in asked.system
+
+
+async def test_of_the_parents_that_a_model_names_those_count_that_it_was_shown():
+    request = IdeaRequest(origin=Origin.EXPLOIT, count=1, shown=(trial(0, 1.9), trial(4, 1.8)))
+    model = Scripted(lambda _: block(0, parents="e00-i004, e00-i009"))
+    (one,) = await propose(model, request)
+    assert one.parents == ("e00-i004",)
+    assert one.origin is Origin.EXPLOIT
+
+
+async def test_tokens_are_shared_out_among_the_ideas_of_an_answer():
+    said = answer(block(0) + block(1), output_tokens=100, thinking_tokens=60)
+    ideas = await propose(Scripted(lambda _: said), fresh(2))
+    assert [(one.idea_tokens, one.thinking_tokens) for one in ideas] == [(50, 30), (50, 30)]

@@ -1,0 +1,124 @@
+"""Settings: composed by Hydra, typed at the door, refused by name."""
+
+import copy
+import re
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from airr import config as config_module
+from airr.config import Config, parse_config
+from airr.errors import ConfigError
+from airr.resources import resource
+from airr.verb import auto_cluster, auto_llm, plain, resolve_auto
+
+OPTIONS = [
+    f"{group}={path.stem}"
+    for group in ("env", "search", "llm", "cluster")
+    for path in sorted((resource("conf") / group).glob("*.yaml"))
+]
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    with initialize_config_dir(str(resource("conf")), version_base="1.3"):
+        raw = plain(compose("evolve", list(overrides)))
+    raw.pop("fork")
+    return raw
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_of_every_group_composes_and_parses(option: str):
+    parse_config(composed(option))
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "message"),
+    [
+        ("search.epoks", 3, r"unknown setting search\.epoks: did you mean search\.epochs\?"),
+        ("env.metric.directon", "x", r"did you mean env\.metric\.direction\?"),
+        ("cluster.slotz", 1, r"did you mean cluster\.slots\?"),
+        ("search.epochs", "many", r"search\.epochs='many' does not fit"),
+        ("search.epochs", 0, r"search\.epochs=0: it must be at least 1"),
+        ("cluster.sandbox", "maybe", r"cluster\.sandbox=maybe: choose one of auto, bubblewrap"),
+        ("campaign", "../elsewhere", r"no usable name"),
+        ("campaign", "a b", r"no usable name"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_refused_by_name(at: str, value: Any, message: str):
+    raw = copy.deepcopy(composed())
+    *path, last = at.split(".")
+    branch = raw
+    for name in path:
+        branch = branch[name]
+    branch[last] = value
+    with pytest.raises(ConfigError, match=message):
+        parse_config(raw)
+
+
+def test_a_missing_setting_is_named():
+    raw = composed()
+    del raw["search"]["epochs"]
+    with pytest.raises(ConfigError, match=r"setting search\.epochs is missing"):
+        parse_config(raw)
+
+
+def test_a_whole_number_may_stand_for_a_number():
+    assert parse_config(composed("env.budget_seconds=30")).env.budget_seconds == 30.0
+
+
+def test_a_number_may_stand_for_the_text_of_an_environment_variable():
+    config = parse_config(composed("+env.train.environment.AIRR_STEPS=60"))
+    assert config.env.train.environment["AIRR_STEPS"] == "60"
+
+
+def test_the_campaign_is_named_after_what_defines_it_and_never_after_the_clock():
+    assert composed("seed=4", "search=best_of_n")["campaign"] == "nanogpt_tiny-best_of_n-s4"
+
+
+def test_auto_is_replaced_by_what_this_shell_and_machine_have():
+    assert auto_llm({"ANTHROPIC_API_KEY": "k", "OPENAI_API_KEY": "k"}) == "anthropic"
+    assert auto_llm({"OPENAI_API_KEY": "k"}) == "openai"
+    assert auto_llm({"ANTHROPIC_API_KEY": ""}) == "offline"
+
+
+def test_slurm_is_taken_where_sbatch_is_installed_and_knows_a_cluster(tmp_path: Path):
+    sbatch = tmp_path / "sbatch"
+    sbatch.touch(mode=0o755)
+    here, nowhere = {"PATH": str(tmp_path)}, {"PATH": str(tmp_path / "empty")}
+    assert auto_cluster(here, [str(sbatch)]) == "slurm"
+    assert auto_cluster(here | {"SLURM_CONF": "x"}, []) == "slurm"
+    assert auto_cluster(here, []) == "local"
+    assert auto_cluster(nowhere | {"SLURM_CONF": "x"}, []) == "local"
+
+
+def test_a_choice_that_was_made_is_left_alone():
+    assert resolve_auto(["llm=offline", "seed=1"], ["llm"]) == ["llm=offline", "seed=1"]
+    assert "llm=auto" not in resolve_auto(["llm=auto"], ["llm"])
+
+
+def settings_of(kind: type) -> set[str]:
+    found: set[str] = set()
+    for field in fields(kind):
+        hint = get_type_hints(kind)[field.name]
+        inner = [part for part in (hint, *get_args(hint)) if is_dataclass(part)]
+        found |= {field.name}.union(*(settings_of(part) for part in inner))  # type: ignore
+    return found
+
+
+def test_every_setting_is_read_somewhere_outside_the_schema():
+    """A setting that only parses is a lie: each must be used as `.name` by some other module."""
+    package = Path(config_module.__file__).parent
+    schemas = {"config.py", "slurm_settings.py"}
+    readers = [path for path in package.rglob("*.py") if path.name not in schemas]
+    readers += resource("prompts").rglob("*.j2")
+    code = "\n".join(path.read_text() for path in readers)
+    own = Path(config_module.__file__).read_text()
+    unread = {
+        name
+        for name in settings_of(Config)
+        if not re.search(rf"\.{name}\b", code) and f"self.{name}" not in own
+    }
+    assert unread == set()

@@ -1,0 +1,190 @@
+"""`python -m airr.evolve` and its neighbours as a user types them, on an environment of seconds."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from airr.ledger import load
+from tests import toy
+
+QUICK = ["search.epochs=2", "search.ideas_per_epoch=4", "llm=offline", "cluster=local"]
+
+
+def airr(verb: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", f"airr.{verb}", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "120"},
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture(scope="module")
+def toy_env(place: Path) -> list[str]:
+    return toy.make_campaign_env(place)
+
+
+@pytest.fixture(scope="module")
+def finished(place: Path, toy_env: list[str]) -> subprocess.CompletedProcess[str]:
+    """A campaign that ran to its end: `runs/toy`."""
+    done = airr("evolve", *QUICK, *toy_env, "campaign=toy", cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_a_campaign_says_what_it_chose_and_what_came_of_it(finished, place: Path):
+    out = finished.stdout
+    assert "offline: ideas and diffs come from a catalogue, no model is asked" in out
+    assert "cluster   local: 1 CPU and 0 GPU per run; sandbox bubblewrap" in out
+    assert re.search(r"baseline +2\.0000 ± 0\.0100", out)
+    assert re.search(r"8 ideas: \d scored, \d failed: ", out)
+    assert f"airr.ledger.load('{place}/runs/toy')" in out
+
+
+def test_the_ledger_of_a_campaign_holds_every_table(finished, place: Path):
+    tables = load(place / "runs" / "toy")
+    assert sorted(tables.ideas.id) == [f"e{e:02d}-i{i:03d}" for e in range(2) for i in range(4)]
+    assert set(tables.outcomes.idea_id) == {*tables.ideas.id, "baseline"}
+    assert tables.outcomes.query("status == 'failed'").metric.isna().all()
+    assert set(tables.patches.idea_id) == set(tables.ideas.id)
+    assert set(tables.patches.call_id) <= set(tables.calls.id)
+    assert set(tables.ideas.call_id) <= set(tables.calls.id)
+    assert set(tables.runs.idea_id) <= {*tables.ideas.id, "baseline"}
+    assert (tables.ideas.campaign == "toy").all()
+
+
+def test_ideas_of_later_epochs_name_their_parents(finished, place: Path):
+    ideas = load(place / "runs" / "toy").ideas.set_index("id")
+    exploiting = ideas[ideas.origin == "exploit"]
+    assert len(exploiting)
+    assert all(parent in ideas.index for parents in exploiting.parents for parent in parents)
+    assert all(len(parents) for parents in exploiting.parents)
+
+
+def test_the_same_command_again_says_that_the_campaign_is_complete(
+    finished, place: Path, toy_env: list[str]
+):
+    again = airr("evolve", *QUICK, *toy_env, "campaign=toy", cwd=place)
+    assert again.returncode == 0
+    assert "campaign toy is complete: nothing was left to do" in again.stdout
+
+
+def test_more_epochs_go_on_from_where_it_ended(finished, place: Path, toy_env: list[str]):
+    before = load(place / "runs" / "toy").ideas
+    more = airr("evolve", *QUICK, *toy_env, "campaign=toy", "search.epochs=3", cwd=place)
+    assert more.returncode == 0, more.stderr
+    after = load(place / "runs" / "toy").ideas
+    assert len(after) == 12
+    assert after.head(8).equals(before.head(8))
+
+
+def test_another_seed_on_a_campaign_is_refused_with_the_difference_shown(
+    finished, place: Path, toy_env: list[str]
+):
+    refused = airr("evolve", *QUICK, *toy_env, "campaign=toy", "seed=5", cwd=place)
+    assert refused.returncode == 2
+    assert "seed: 0 -> 5" in refused.stderr
+    assert "fork=toy" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_fork_starts_from_the_ideas_and_scores_of_another_campaign(
+    finished, place: Path, toy_env: list[str]
+):
+    forked = airr(
+        "evolve", *QUICK, *toy_env, "campaign=twig", "fork=toy", "seed=5", "search.epochs=4",
+        cwd=place,
+    )  # fmt: skip
+    assert forked.returncode == 0, forked.stderr
+    old, new = (load(place / "runs" / name).ideas for name in ("toy", "twig"))
+    assert set(old.head(8).text) <= set(new.text)
+    assert len(new) == 16
+
+
+def test_an_environment_that_was_edited_since_is_refused(finished, place: Path, toy_env: list[str]):
+    scorer = place / "env" / "score.py"
+    original = scorer.read_text()
+    scorer.write_text(original + "# edited\n")
+    refused = airr("evolve", *QUICK, *toy_env, "campaign=toy", cwd=place)
+    scorer.write_text(original)
+    assert refused.returncode == 2
+    assert "the environment's own files" in refused.stderr
+
+
+def test_status_tells_of_one_campaign_and_of_all(finished, place: Path):
+    one = airr("status", "campaign=toy", cwd=place)
+    everything = airr("status", cwd=place)
+    assert one.returncode == everything.returncode == 0
+    assert "toy: complete" in one.stdout
+    assert "toy: complete" in everything.stdout
+    missing = airr("status", "campaign=nothing", cwd=place)
+    assert missing.returncode == 2
+    assert "holds no campaign" in missing.stderr
+
+
+def test_a_mistyped_setting_is_refused_before_anything_is_made(place: Path):
+    refused = airr("evolve", "search.epoks=3", "root=nowhere", cwd=place)
+    assert refused.returncode != 0
+    assert "epoks" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (place / "nowhere").exists()
+
+
+def test_an_environment_too_large_for_this_machine_is_explained(place: Path):
+    refused = airr("evolve", "env=nanogpt", "cluster=local", "llm=offline", cwd=place)
+    assert refused.returncode == 2
+    assert re.search(r"env=nanogpt needs 8 GPUs.* per run; this machine has 0 GPUs", refused.stderr)
+    assert "python -m airr.evolve env=nanogpt_tiny" in refused.stderr
+    assert not (place / "runs" / "nanogpt-evolution-s0").exists()
+
+
+def test_missing_data_names_the_command_that_makes_it(place: Path):
+    refused = airr("evolve", "llm=offline", "cluster=local", "data=elsewhere", cwd=place)
+    assert refused.returncode == 2
+    assert "python -m airr.prepare env=nanogpt_tiny" in refused.stderr
+
+
+@pytest.mark.parametrize("verb", ["evolve", "prepare", "status"])
+def test_help_teaches(verb: str, place: Path):
+    shown = airr(verb, "--help", cwd=place)
+    assert shown.returncode == 0
+    assert f"python -m airr.{verb}" in shown.stdout
+
+
+def test_a_second_head_is_refused_and_ctrl_c_leaves_nothing_running(
+    place: Path, toy_env: list[str]
+):
+    slow = [*toy_env, "campaign=busy", "search.epochs=50", "search.ideas_per_epoch=4"]
+    command = [sys.executable, "-m", "airr.evolve", "llm=offline", "cluster=local", *slow]
+    with subprocess.Popen(
+        command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as first:
+        lease = place / "runs" / "busy" / "lease"
+        deadline = time.monotonic() + 30
+        while not (lease.is_dir() and any(lease.glob("0*.json"))):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        second = airr("evolve", "llm=offline", "cluster=local", *slow, cwd=place)
+        time.sleep(2)
+        first.send_signal(signal.SIGINT)
+        _, errors = first.communicate(timeout=30)
+    assert second.returncode == 2
+    assert f"is being run by process {first.pid} on this machine" in second.stderr
+    assert first.returncode == 130
+    assert "the same command goes on from here" in errors
+    left = subprocess.run(["pgrep", "-f", f"{place}/runs/busy"], capture_output=True, check=False)
+    assert left.stdout == b""
