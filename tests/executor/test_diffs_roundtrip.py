@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from airr.executor.diffs import Rejection, apply_answer, unified_diff
@@ -30,7 +30,7 @@ def texts(words: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 @st.composite
 def edited(draw: st.DrawFn, words: st.SearchStrategy[str]) -> tuple[Tree, Tree]:
     """Return a tree and an edited form of it: lines put in, taken out and replaced, files too."""
-    before = draw(st.dictionaries(PATHS, texts(words), min_size=1, max_size=3))
+    before: dict[str, str] = draw(st.dictionaries(PATHS, texts(words), min_size=1, max_size=3))
     after: dict[str, str] = {}
     for path, text in before.items():
         lines = text.split("\n")
@@ -49,7 +49,7 @@ def apply(answer: str, tree: Tree) -> dict[str, str] | Rejection:
     return apply_answer(answer, tree, editable=("*",), limit_kb=100)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(edited(WORDS))
 def test_a_canonical_diff_gives_back_exactly_the_tree_it_was_made_from(trees: tuple[Tree, Tree]):
     before, after = trees
@@ -61,9 +61,7 @@ def test_a_canonical_diff_gives_back_exactly_the_tree_it_was_made_from(trees: tu
         assert found == after
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edited(WORDS))
 def test_git_applies_a_canonical_diff_to_the_same_tree(tmp_path: Path, trees: tuple[Tree, Tree]):
     before, after = trees
@@ -182,7 +180,7 @@ MUTATIONS: tuple[Callable[[str], str], ...] = (
 WRAPPINGS: tuple[Callable[[str], str], ...] = (str, fenced, with_prose_around, with_crlf)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     edited(PLAIN_WORDS), st.sets(st.sampled_from(MUTATIONS), max_size=2), st.sampled_from(WRAPPINGS)
 )
@@ -190,6 +188,7 @@ def test_a_mutated_diff_gives_the_same_tree_or_a_rejection_and_never_a_third_thi
     trees: tuple[Tree, Tree], mutations: set[Callable[[str], str]], wrap: Callable[[str], str]
 ):
     before, after = trees
+    assume(before != after)
     diff = unified_diff(before, after)
     for mutate in sorted(mutations, key=MUTATIONS.index):
         diff = mutate(diff)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from airr.executor.gates import changed_paths, check_gates
-from airr.executor.rejection import Rejection
+from airr.executor.diffs.gates import changed_paths, check_gates
+from airr.executor.diffs.rejection import Rejection
 from airr.records import Reason
 
 BEFORE = {"train.py": "x = 1\n", "lib/data.py": "y = 1\n", "notes.txt": "n\n"}

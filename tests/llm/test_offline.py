@@ -104,7 +104,9 @@ def test_numbers_stand_in_text_and_diff_alike():
         numbers={"lr": ("0.1", "0.2")},
     )
     catalogue = Catalogue([entry])
-    (part,) = catalogue.recipe_in("Recipe: lr(lr=0.2)") or ()
+    recipe = catalogue.recipe_in("Recipe: lr(lr=0.2)")
+    assert recipe is not None
+    (part,) = recipe
     assert "A rate of 0.2." in catalogue.text_of((part,), ())
     assert catalogue.diffs_of((part,), 0) == ["+lr = 0.2"]
     assert entry.default().numbers == (("lr", "0.1"),)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from config import Config
 from torch import Tensor
+
+from config import Config
 
 MAGIC, VERSION = 20240520, 1
 HEADER_BYTES = 256 * 4

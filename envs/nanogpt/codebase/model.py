@@ -8,8 +8,9 @@ import math
 
 import torch
 import torch.nn.functional as F
-from config import Config
 from torch import Tensor, nn
+
+from config import Config
 
 
 class Cache:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 import torch
-from config import Config
 from torch import nn
+
+from config import Config
 
 
 class AdamW:

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from config import Config, load_config
-from distributed import World, join, leave
-from model import GPT
-from optimizer import AdamW, learning_rate
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from config import Config, load_config
 from data import batches
+from distributed import World, join, leave
+from model import GPT
+from optimizer import AdamW, learning_rate
 
 
 class Objective(nn.Module):

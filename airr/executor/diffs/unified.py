@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from airr.executor.edits import FileDiff, Hunk, Line, Op
-from airr.executor.rejection import Rejection, shorten
+from airr.executor.diffs.edits import FileDiff, Hunk, Line, Op
+from airr.executor.diffs.rejection import Rejection, shorten
 from airr.records import Reason
 
 FENCE = re.compile(r"(`{3,}|~{3,})")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from airr.executor.edits import Hunk, Line, Op
-from airr.executor.elisions import elision_added
-from airr.executor.indentation import Shift, indent_of, shift_between
-from airr.executor.numbering import has_numbers, without_numbers
-from airr.executor.placement import Grade, Placed, place_hunks
-from airr.executor.rejection import Rejection, shorten
+from airr.executor.diffs.edits import Hunk, Line, Op
+from airr.executor.diffs.elisions import elision_added
+from airr.executor.diffs.indentation import Shift, indent_of, shift_between
+from airr.executor.diffs.numbering import has_numbers, without_numbers
+from airr.executor.diffs.placement import Grade, Placed, place_hunks
+from airr.executor.diffs.rejection import Rejection, shorten
 from airr.records import Reason
 
 

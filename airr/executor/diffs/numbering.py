@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from airr.executor.edits import Hunk, Line, Op
-from airr.executor.rejection import Rejection, shorten
+from airr.executor.diffs.edits import Hunk, Line, Op
+from airr.executor.diffs.rejection import Rejection, shorten
 from airr.records import Reason
 
 NUMBERED = re.compile(r"\s*(\d{1,7}) ?\|(?: |$)")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from airr.executor.codebases import Tree
-from airr.executor.rejection import Rejection, quote, shorten
+from airr.executor.diffs.rejection import Rejection, quote, shorten
 from airr.records import Reason
 
 LEGAL_PART = re.compile(r"[A-Za-z0-9_.+-]+")

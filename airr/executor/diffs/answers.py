@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from airr.executor.edits import Edit, FileDiff, Replacement
-from airr.executor.rejection import Rejection, shorten
-from airr.executor.unified import read_file_diff, starts_file_diff
+from airr.executor.diffs.edits import Edit, FileDiff, Replacement
+from airr.executor.diffs.rejection import Rejection, shorten
+from airr.executor.diffs.unified import read_file_diff, starts_file_diff
 from airr.records import Reason
 
 LONGEST_ANSWER = 1_000_000

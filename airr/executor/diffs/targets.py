@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from airr.executor.codebases import Tree
-from airr.executor.edits import Edit, FileDiff, Op, Replacement
-from airr.executor.gates import LONGEST_PATH, illegal_path, why_illegal
-from airr.executor.rejection import Rejection, shorten
-from airr.executor.unified import GIT_HEADERS
+from airr.executor.diffs.edits import Edit, FileDiff, Op, Replacement
+from airr.executor.diffs.gates import LONGEST_PATH, illegal_path, why_illegal
+from airr.executor.diffs.rejection import Rejection, shorten
+from airr.executor.diffs.unified import GIT_HEADERS
 from airr.records import Reason
 
 NOWHERE = "/dev/null"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from airr.executor.edits import Hunk, Op
+from airr.executor.diffs.edits import Hunk, Op
 
 LONGEST = 120
 COMMENT = ("#", "//", "/*", "<!--", "<", "[", "(", "--")

@@ -1,4 +1,4 @@
-"""A model's answer and a tree -> the patched tree, or why there is none; and trees -> a diff.
+"""A model's answer and a tree -> the patched tree, or why there is none.
 
 Whatever models get wrong about diffs without leaving doubt of what they mean is mended: headers,
 counts, prefixes, fences, line endings, indentation. Where there is doubt, the answer is refused
@@ -7,32 +7,16 @@ with the text that helps its author to mend it. Nothing here touches a disk.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from airr.executor.answers import edits_in
 from airr.executor.codebases import Tree
-from airr.executor.edits import Edit, Hunk, Replacement, written_bytes
-from airr.executor.gates import KB, changed_paths, check_editable, check_gates
-from airr.executor.hunks import new_text, patched_text
-from airr.executor.rejection import Rejection
-from airr.executor.targets import Action, Target, target_of
+from airr.executor.diffs.answers import edits_in
+from airr.executor.diffs.edits import Edit, Hunk, Replacement, written_bytes
+from airr.executor.diffs.gates import KB, check_editable, check_gates
+from airr.executor.diffs.hunks import new_text, patched_text
+from airr.executor.diffs.rejection import Rejection
+from airr.executor.diffs.targets import Action, Target, target_of
 from airr.records import Reason
-
-__all__ = ["Counts", "Rejection", "apply_answer", "count_changes", "unified_diff"]
-
-CONTEXT_LINES = 3
-NO_NEWLINE = "\\ No newline at end of file"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """The size of a patch, in files and lines."""
-
-    files: int
-    added: int
-    removed: int
 
 
 def apply_answer(
@@ -103,47 +87,3 @@ def _text_after(
             "write `deleted file mode 100644` and no hunks",
         )
     return text
-
-
-def unified_diff(before: Tree, after: Tree) -> str:
-    """Return the canonical diff between two trees, as `git apply` takes it; "" if there is none."""
-    return "".join(
-        _file_diff(path, before.get(path), after.get(path)) for path in changed_paths(before, after)
-    )
-
-
-def count_changes(before: Tree, after: Tree) -> Counts:
-    """Return how many files and lines differ between two trees."""
-    paths = changed_paths(before, after)
-    added = removed = 0
-    for path in paths:
-        old, new = _lines(before.get(path, "")), _lines(after.get(path, ""))
-        for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, old, new).get_opcodes():
-            if tag != "equal":
-                removed += i2 - i1
-                added += j2 - j1
-    return Counts(files=len(paths), added=added, removed=removed)
-
-
-def _file_diff(path: str, old: str | None, new: str | None) -> str:
-    headers = [f"diff --git a/{path} b/{path}"]
-    if old is None:
-        headers.append("new file mode 100644")
-    if new is None:
-        headers.append("deleted file mode 100644")
-    hunks = difflib.unified_diff(
-        _lines(old or ""),
-        _lines(new or ""),
-        fromfile="/dev/null" if old is None else f"a/{path}",
-        tofile="/dev/null" if new is None else f"b/{path}",
-        n=CONTEXT_LINES,
-        lineterm="\n",
-    )
-    body = [line if line.endswith("\n") else f"{line}\n{NO_NEWLINE}\n" for line in hunks]
-    return "".join(f"{header}\n" for header in headers) + "".join(body)
-
-
-def _lines(text: str) -> list[str]:
-    """Return lines with their newlines; other line separators are text, as they are to git."""
-    lines = text.split("\n")
-    return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from airr.executor.edits import Hunk, Line, Op
-from airr.executor.elisions import is_elision
-from airr.executor.regions import nearest_region
-from airr.executor.rejection import Rejection, quote, shorten
+from airr.executor.diffs.edits import Hunk, Line, Op
+from airr.executor.diffs.elisions import is_elision
+from airr.executor.diffs.regions import nearest_region
+from airr.executor.diffs.rejection import Rejection, quote, shorten
 from airr.records import Reason
 
 MOST_PLACES = 64
