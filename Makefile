@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help install evolve test test-fast check format slurm-up slurm-down slurm-env clean
+.PHONY: help install evolve test check format slurm-up slurm-down slurm-env clean
 
 help:  ## say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,15 @@ check: install  ## lint, format, types, import layers
 format: install  ## put the code in its one form
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+slurm-up: install  ## boot a real Slurm on this machine, as root: 4 nodes with 8 fake GPUs each
+	$(BIN)/python -m tests.slurm up $(ARGS)
+
+slurm-down: install  ## end it, and remove what it left
+	$(BIN)/python -m tests.slurm down
+
+slurm-env: install  ## print what a shell must export to use it: eval the output
+	@$(BIN)/python -m tests.slurm env
 
 clean:  ## remove what make made, campaigns and data excepted
 	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis
