@@ -52,6 +52,7 @@ class Head:
     book: Book
     scheduler: Scheduler
     campaign: Campaign
+    place: str
 
 
 @asynccontextmanager
@@ -156,7 +157,12 @@ def assemble(
     )
     campaign = Campaign(config=config, book=book, ideator=ideator, executor=executor)
     return Head(
-        config=config, workspace=workspace, book=book, scheduler=scheduler, campaign=campaign
+        config=config,
+        workspace=workspace,
+        book=book,
+        scheduler=scheduler,
+        campaign=campaign,
+        place=cluster.place,
     )
 
 

@@ -78,13 +78,23 @@ def spend_of(calls: Sequence[Call], runs: Sequence[Run]) -> Spend:
 
 
 def time_spent(
-    calls: Sequence[Call], patches: Sequence[Patch], outcomes: Mapping[str, Outcome]
+    calls: Sequence[Call],
+    patches: Sequence[Patch],
+    runs: Sequence[Run],
+    outcomes: Mapping[str, Outcome],
 ) -> dict[str, float]:
-    """Return the seconds of work by stage, summed over ideas; they overlap in time."""
+    """Return the seconds of each stage, summed over ideas, which overlap in time.
+
+    `queue` is from the submission of a run to its first instruction on the node, `overhead` what
+    a worker spends on unpacking, recording and cleaning up.
+    """
     return {
         "idea": sum(call.latency_seconds for call in calls if call.purpose == "ideate"),
         "patch": sum(call.latency_seconds for call in calls if call.purpose == "implement"),
         "preflight": sum(patch.preflight_seconds for patch in patches),
+        "queue": sum(
+            (run.started_at - run.submitted_at).total_seconds() for run in runs if run.started_at
+        ),
         "train": sum(outcome.train_seconds for outcome in outcomes.values()),
         "score": sum(outcome.score_seconds for outcome in outcomes.values()),
         "overhead": sum(

@@ -49,7 +49,8 @@ def finished(place: Path, toy_env: list[str]) -> subprocess.CompletedProcess[str
 def test_a_campaign_says_what_it_chose_and_what_came_of_it(finished, place: Path):
     out = finished.stdout
     assert "offline: ideas and diffs come from a catalogue, no model is asked" in out
-    assert "cluster   local: 1 CPU and 0 GPU per run; sandbox bubblewrap" in out
+    assert "cluster   local: this machine with " in out
+    assert "1 CPU and 0 GPU per run; sandbox bubblewrap" in out
     assert re.search(r"baseline +2\.0000 ± 0\.0100", out)
     assert re.search(r"8 ideas: \d scored, \d failed: ", out)
     assert f"airr.ledger.load('{place}/runs/toy')" in out

@@ -1,4 +1,4 @@
-"""Which variables of the submitting shell reach Slurm's commands and the jobs: an allow-list.
+"""Which variables of the submitting shell reach jobs and Slurm's commands: an allow-list.
 
 A shell holds API keys, and a head that is itself a job holds SLURM_*, SBATCH_* and PMI*
 variables that would bend the next submission. So nothing passes but what is named here and in

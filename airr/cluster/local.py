@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from airr.cluster.job_environment import job_environment
 from airr.cluster.protocol import JobArray, TaskState, TaskStatus
 from airr.nodelocal import lock_holder
 
@@ -45,6 +46,12 @@ class Local:
         self._running: dict[TaskId, asyncio.Task[None]] = {}
         self._ended: dict[TaskId, int] = {}
         self._free_gpus = list(range(machine.gpus))
+
+    @property
+    def place(self) -> str:
+        """Return what this machine has."""
+        cpus, gpus = self._machine.cpus, self._machine.gpus
+        return f"this machine with {cpus} CPU cores and {gpus} GPUs"
 
     async def submit(self, array: JobArray) -> None:
         """Queue every task of the array that neither waits nor runs already."""
@@ -113,7 +120,7 @@ class Local:
 
     async def _run(self, array: JobArray, index: int, gpus: list[int]) -> None:
         task = (array.name, index)
-        environment = {**os.environ}
+        environment = job_environment(os.environ)
         if gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
         with (array.folder / "worker.log").open("ab") as log:

@@ -77,6 +77,11 @@ class SubmissionLimited(Exception):
 class Cluster(Protocol):
     """A scheduler. Every call may be repeated; none of them reads or writes the ledger."""
 
+    @property
+    def place(self) -> str:
+        """Return where jobs will run, in the words of a person."""
+        ...
+
     async def submit(self, array: JobArray) -> None:
         """Queue an array, at most once at a time by its name.
 

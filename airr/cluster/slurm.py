@@ -65,6 +65,11 @@ class Slurm:
         self._tries: Counter[tuple[str, int]] = Counter()
         self._duplicates: Sequence[str] = ()
 
+    @property
+    def place(self) -> str:
+        """Return which part of the cluster is asked."""
+        return f"partition {self._settings.partition or 'by default'}"
+
     async def submit(self, array: JobArray) -> None:
         """Queue an array through submitit, in a process without the head's secrets."""
         answer = await run_command(

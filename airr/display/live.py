@@ -59,7 +59,7 @@ def opening(head: Head) -> str:
     config = head.config
     cluster, env = config.cluster, config.env
     shield = "candidates run WITHOUT a sandbox" if cluster.sandbox is Sandbox.NONE else ""
-    where = f"{cluster.scheduler}: {env.cpus} CPU and {env.gpus} GPU per run"
+    where = f"{cluster.scheduler}: {head.place}; {env.cpus} CPU and {env.gpus} GPU per run"
     who = config.llm.provider
     if who == "offline":
         who = "offline: ideas and diffs come from a catalogue, no model is asked"
@@ -83,14 +83,15 @@ def closing(head: Head, seconds: float) -> Group:
         return Group(Text(""))
     ideas = {idea_id: outcome for idea_id, outcome in outcomes.items() if idea_id != BASELINE}
     best = best_ideas(book.ideas, ideas | {BASELINE: baseline}, metric, BEST_SHOWN)
-    calls = list(book.calls.values())
+    calls, runs = list(book.calls.values()), list(book.runs.values())
     patches = read_records(head.workspace.ledger, Patch)
     scored = sum(isinstance(outcome, Scored) for outcome in ideas.values())
     failed = failure_line(failures(ideas))
     lines = [
         f"{len(ideas)} ideas: {scored} scored, {failed}",
-        f"took    {duration(seconds)}; work: {time_line(time_spent(calls, patches, outcomes))}",
-        f"spent   {spend_text(spend_of(calls, list(book.runs.values())))}",
+        f"took    {duration(seconds)}",
+        f"stages  {time_line(time_spent(calls, patches, runs, outcomes))}",
+        f"spent   {spend_text(spend_of(calls, runs))}",
         f"ledger  {head.workspace.ledger} (Python: airr.ledger.load('{folder}'))",
         "next    "
         f"python -m airr.status campaign={folder}   how it stands\n"

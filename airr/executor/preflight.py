@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from airr.batch import Batch, Plan, PlannedRun, Result
+from airr.cluster.job_environment import job_environment
 from airr.executor.codebases import Tree, pack, sha256_of
 from airr.nodelocal import node_folder
 from airr.records import Reason, RunKey, Stage
@@ -68,6 +70,8 @@ class Preflight:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
+            # without the head's keys, and without the SLURM_ variables of a head that is a job
+            env=job_environment(os.environ),
         )
         try:
             _, errors = await process.communicate()

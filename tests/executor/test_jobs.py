@@ -101,6 +101,17 @@ async def test_codebases_that_are_ready_together_go_as_one_array(workspace: Work
     assert [row.idea_id for row in read_records(workspace.ledger, OutcomeRow)]
 
 
+async def test_keys_of_the_shell_do_not_reach_the_worker(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret")
+    nosy = toy.tree(f"""{toy.HONEST}
+assert b"sk-secret" not in pathlib.Path(f"/proc/{{os.getppid()}}/environ").read_bytes()
+""")
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        assert isinstance(await scheduler.run(put(workspace, "e00-i000", nosy)), Scored)
+
+
 async def test_a_second_wish_for_the_same_run_does_not_run_it_again(workspace: Workspace):
     codebase = put(workspace, "e00-i000", toy.tree())
     async with head(workspace, plan_of(workspace)) as scheduler:
