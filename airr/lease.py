@@ -1,6 +1,6 @@
 """One head at a time: a campaign belongs to whoever made the highest-numbered lease.
 
-    lease/00000003.json    host and process of its holder; its time stamp is the holder's pulse
+    lease/00000003.json    host, process and Slurm job of its holder; its time stamp is the pulse
 
 A lease is made by `link`, which fails if the number is taken, on NFS and Lustre too. It may be
 taken over once its holder is known to be dead: at once on the same host, elsewhere when its
@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import uuid
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airr.errors import WorkspaceError
@@ -22,6 +23,35 @@ from airr.workspace import names_in, write_atomically
 
 PULSE_SECONDS = 15.0
 STALE_SECONDS = 120.0
+HEAD_JOBS = "airr-"
+"""How the name of a Slurm job begins that runs a head, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a campaign and is, or may be, alive. `job` names a Slurm job; "" is none.
+
+    A `host` of "" stands for a lease that tells nothing.
+    """
+
+    host: str = ""
+    pid: int = 0
+    job: str = ""
+    silent_seconds: float = 0.0
+
+    @property
+    def is_here(self) -> bool:
+        """Tell whether it runs on this machine."""
+        return self.host == platform.node()
+
+    def __str__(self) -> str:
+        """Return in words who it is."""
+        if not self.host:
+            return "a head whose lease cannot be read"
+        job = f" (Slurm job {self.job})" if self.job else ""
+        if self.is_here:
+            return f"process {self.pid} on this machine{job}"
+        return f"process {self.pid} on {self.host}{job}, last seen {self.silent_seconds:.0f} s ago"
 
 
 class Lease:
@@ -71,7 +101,14 @@ class Lease:
             os.utime(self.path)
 
     def _make(self) -> None:
-        holder = {"host": platform.node(), "pid": os.getpid(), "started": _started(os.getpid())}
+        pid = os.getpid()
+        name = os.environ.get("SLURM_JOB_NAME", "")
+        holder = {
+            "host": platform.node(),
+            "pid": pid,
+            "started": _started(pid),
+            "job": name if name.startswith(HEAD_JOBS) else "",
+        }
         beside = self.path.with_name(f".{uuid.uuid4().hex[:8]}")
         write_atomically(beside, json.dumps(holder).encode())
         try:
@@ -84,27 +121,30 @@ class Lease:
             beside.unlink()
 
 
-def holder_of(folder: Path) -> str | None:
-    """Return in words who holds a campaign and is, or may be, alive; None if nobody does."""
+def holder_of(folder: Path) -> Holder | None:
+    """Return who holds a campaign and is, or may be, alive; None if nobody does."""
     names = names_in(folder)
     return _living_holder(folder / names[-1]) if names else None
 
 
-def _living_holder(path: Path) -> str | None:
+def _living_holder(path: Path) -> Holder | None:
     try:
-        silent, text = _seconds_since_pulse(path), path.read_bytes()
+        text = path.read_bytes()
     except FileNotFoundError:
         return None  # released at this moment
     try:
-        holder = json.loads(text)
-        host, pid, started = str(holder["host"]), int(holder["pid"]), holder["started"]
+        raw = json.loads(text)
+        holder = Holder(host=str(raw["host"]), pid=int(raw["pid"]), job=str(raw.get("job", "")))
+        started = raw["started"]
     except (ValueError, KeyError, TypeError):
-        return None if silent > STALE_SECONDS else f"a head of which {path.name} tells nothing"
-    if host == platform.node():
-        return f"process {pid} on this machine" if _started(pid) == started else None
-    if silent > STALE_SECONDS:
+        holder, started = Holder(), None
+    if holder.is_here:
+        return holder if _started(holder.pid) == started else None
+    try:
+        silent = _seconds_since_pulse(path)
+    except FileNotFoundError:
         return None
-    return f"process {pid} on {host}, last seen {silent:.0f} s ago"
+    return None if silent > STALE_SECONDS else replace(holder, silent_seconds=silent)
 
 
 def _seconds_since_pulse(path: Path) -> float:

@@ -14,11 +14,11 @@ def main(raw: dict[str, Any]) -> None:
 
     from airr.display.standing import standing_of  # noqa: PLC0415
     from airr.errors import WorkspaceError  # noqa: PLC0415
-    from airr.workspace import Workspace, names_in  # noqa: PLC0415
+    from airr.workspace import Workspace, campaign_folder, names_in  # noqa: PLC0415
 
     root = Path(raw["root"])
     named = raw["campaign"]
-    folders = [_folder(root, named)] if named else [root / name for name in names_in(root)]
+    folders = [campaign_folder(root, named)] if named else [root / name for name in names_in(root)]
     workspaces = [Workspace(folder) for folder in folders]
     found = [workspace for workspace in workspaces if named or workspace.config.exists()]
     if not found:
@@ -26,11 +26,6 @@ def main(raw: dict[str, Any]) -> None:
     console = Console()
     for workspace in found:
         console.print(standing_of(workspace), soft_wrap=True)
-
-
-def _folder(root: Path, named: str) -> Path:
-    """Return the folder that `campaign=` means: a path, or a name below the root."""
-    return Path(named) if "/" in named else root / named
 
 
 if __name__ == "__main__":

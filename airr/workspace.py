@@ -94,6 +94,11 @@ class Workspace:
             folder.mkdir(parents=True, exist_ok=True)
 
 
+def campaign_folder(root: Path, named: str) -> Path:
+    """Return the folder that `campaign=` means: a path, or a name below the root."""
+    return Path(named) if "/" in named else root / named
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Put a file in place whole or not at all, surviving a crash of the node.
 

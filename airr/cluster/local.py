@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from airr.cluster.job_environment import job_environment
 from airr.cluster.protocol import JobArray, TaskState, TaskStatus
+from airr.errors import ClusterError
 from airr.nodelocal import lock_holder
 
 LARGEST_ARRAY = 1000
@@ -82,6 +83,12 @@ class Local:
         for task in ((array.name, index) for array in arrays for index in array.indices):
             if pid := lock_holder(_lock_name(task)):
                 os.kill(pid, signal.SIGINT)
+
+    async def end_head(self, job_name: str) -> None:
+        """Refuse: jobs with names are Slurm's."""
+        raise ClusterError(
+            f"its head runs as a Slurm job: scancel --full --signal=INT --name={job_name}"
+        )
 
     async def cancel_duplicates(self) -> tuple[str, ...]:
         """Do nothing: an array of this name that runs already is never started again."""

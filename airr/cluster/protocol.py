@@ -106,6 +106,14 @@ class Cluster(Protocol):
         """End every task of these arrays, and no other job."""
         ...
 
+    async def end_head(self, job_name: str) -> None:
+        """End the jobs of this name, which run a head: calmly first, as Ctrl-C would.
+
+        Raises:
+            ClusterError: this scheduler has no such jobs, or did not answer.
+        """
+        ...
+
     async def cancel_duplicates(self) -> tuple[str, ...]:
         """End the arrays that the last survey saw beside an elder twin; return their job ids."""
         ...

@@ -7,11 +7,13 @@ cancellation. Nothing here is kept on disk: a head that starts anew asks Slurm a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import shutil
 import sys
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from airr.errors import ClusterError
 
 SBATCH_SECONDS = 120  # a controller under load answers late, and sbatch itself retries
 QUERY_SECONDS = 60
+HEAD_SECONDS = 20  # for a head that was interrupted to put its books away
 SACCT_TRIES = 5  # accounting lags; after so many surveys it will not know either
 
 GONE = TaskStatus(state=TaskState.GONE, detail="neither the queue nor accounting knows it")
@@ -128,6 +131,18 @@ class Slurm:
         complaint = await self._scancel(await self._live_ids(names))
         if complaint and (left := await self._live_ids(names)):
             raise ClusterError(f"scancel left jobs {', '.join(left)} behind: {complaint}")
+
+    async def end_head(self, job_name: str) -> None:
+        """Interrupt the job that runs, and cancel what waits to follow it or does not listen."""
+        ours = (f"--user={self._user}", f"--name={job_name}")
+        await self._query(("scancel", "--quiet", "--state=PENDING", *ours))
+        await self._query(("scancel", "--quiet", "--full", "--signal=INT", *ours))
+        deadline = time.monotonic() + HEAD_SECONDS
+        while left := await self._live_ids({job_name}):
+            if time.monotonic() > deadline:
+                await self._scancel(left)
+                return
+            await asyncio.sleep(1)
 
     async def close(self) -> None:
         """Do nothing: the jobs go on, and the next head finds them by name."""

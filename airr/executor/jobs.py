@@ -26,21 +26,15 @@ from airr.cluster.protocol import (
 from airr.config import Cluster as ClusterSettings
 from airr.config import Metric
 from airr.errors import ClusterError
+from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
 from airr.executor.inbox import file_away, read_inbox
 from airr.executor.openruns import OpenRun, Ready, open_runs_of, recover_open_runs
-from airr.executor.preflight import worker_command
 from airr.executor.results import describe_outcome, judge_absence, judge_result, run_row
 from airr.executor.verdicts import Absence, Verdict, verdict_of
 from airr.records import INFRASTRUCTURE, Codebase, Failed, Outcome, RunKey, row_of
-from airr.workspace import Workspace, names_in, write_atomically
+from airr.workspace import Workspace, write_atomically
 
 log = logging.getLogger(__name__)
-
-MARGIN_SECONDS = 120.0
-"""What a job may take beyond training and scoring: start, unpacking, recording."""
-
-MOST_AT_ONCE = 1000
-"""Tasks in one submission; fewer while the site's limit on queued tasks is reached."""
 
 Ended = tuple[OpenRun, Outcome, Result | None]
 
@@ -78,7 +72,7 @@ class Scheduler:
         self._ready: list[Ready] = []
         self._window = MOST_AT_ONCE
         self._wake = asyncio.Event()
-        self.open = recover_open_runs(workspace, book)
+        self.open = recover_open_runs(workspace, book.runs)
 
     async def run(self, codebase: Codebase, repeat: int = 0) -> Outcome:
         """Return the outcome of a codebase, running it unless that has been done already."""
@@ -124,10 +118,15 @@ class Scheduler:
     def _collect(self) -> None:
         """Enter every result in the inbox into the ledger, in one commit; then clear them."""
         results = read_inbox(self._workspace)
-        fresh = [result for result in results if result.key.name in self.open]
+        fresh = [result for result in results if self._is_awaited(result)]
         self._enter([(self.open[r.key.name], judge_result(r, self._metric), r) for r in fresh])
         for result in results:
             file_away(self._workspace, result)
+
+    def _is_awaited(self, result: Result) -> bool:
+        """Tell whether a result is that of an open run, and not of a batch taken back before."""
+        run = self.open.get(result.key.name)
+        return run is not None and run.batch.name == result.batch
 
     def _enter(self, ended: Sequence[Ended]) -> None:
         """Commit how runs ended; those whose infrastructure failed are made ready again."""
@@ -206,7 +205,7 @@ class Scheduler:
             folder = self._workspace.batch(batch.name)
             folder.mkdir()
             write_atomically(folder / "batch.json", batch.to_json().encode())
-            self.open |= open_runs_of(batch, self._book)
+            self.open |= open_runs_of(batch, self._book.runs)
             await self._submit(batch)
 
     async def _submit(self, batch: Batch) -> None:
@@ -233,9 +232,8 @@ class Scheduler:
             self._ready.append(Ready(run.codebase, run.planned.key, batch.exclude_nodes))
 
     def _plan_batch(self, ready: Sequence[Ready], exclude: tuple[str, ...]) -> Batch:
-        number = len(names_in(self._workspace.jobs))
         return Batch(
-            name=f"airr-{self._workspace.name}-{self._uid}-b{number:04d}",
+            name=next_batch_name(self._workspace, self._uid),
             inbox=str(self._workspace.inbox.absolute()),
             plan=self._plan,
             runs=tuple(
@@ -253,17 +251,10 @@ class Scheduler:
 
     def _array(self, batch: Batch) -> JobArray:
         """Return what the cluster is told of a batch: the runs of it that are still open."""
-        folder = self._workspace.batch(batch.name).absolute()
-        plan = batch.plan
-        return JobArray(
+        return array_of(
+            batch.plan,
             name=batch.name,
-            folder=folder,
+            folder=self._workspace.batch(batch.name),
             indices=tuple(run.index for run in self.open.values() if run.batch.name == batch.name),
-            command=worker_command(folder / "batch.json"),
-            nodes=plan.nodes,
-            gpus=plan.gpus,
-            cpus=plan.cpus,
-            memory_gb=plan.memory_gb,
-            seconds=plan.budget_seconds + plan.score_seconds + MARGIN_SECONDS,
             exclude_nodes=batch.exclude_nodes,
         )

@@ -1,15 +1,23 @@
-"""Runs that are planned and have no row in the ledger yet, known by name wherever they are."""
+"""Runs that are planned and have no row in the ledger yet, known by name wherever they are.
+
+jobs/<batch>/withdrawn.json    the runs of a batch that `airr.cancel` took back: they are as
+                               if they had never been submitted, and will be again
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+from collections import defaultdict
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from airr.batch import Batch, PlannedRun
-from airr.book import Book, Wanted
+from airr.book import Wanted
 from airr.cluster.protocol import TaskState
 from airr.records import Codebase, RunKey
-from airr.workspace import Workspace, names_in
+from airr.workspace import Workspace, names_in, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -54,24 +62,53 @@ class OpenRun:
         self.absent_looks = self.absent_looks + 1 if is_absent else 0
 
 
-def open_runs_of(batch: Batch, book: Book) -> dict[str, OpenRun]:
-    """Return the runs of a batch that the ledger has no row for, by name."""
+def open_runs_of(batch: Batch, ended: Container[str]) -> dict[str, OpenRun]:
+    """Return the runs of a batch that are not among the `ended`, by name."""
     return {
         planned.key.name: OpenRun(planned, batch, index)
         for index, planned in enumerate(batch.runs)
-        if planned.key.name not in book.runs
+        if planned.key.name not in ended
     }
 
 
-def recover_open_runs(workspace: Workspace, book: Book) -> dict[str, OpenRun]:
-    """Return what earlier heads left open, from the batch records on disk."""
+def recover_open_runs(workspace: Workspace, ended: Iterable[str]) -> dict[str, OpenRun]:
+    """Return what earlier heads left open, from the batch records on disk.
+
+    `ended` are the names of the runs that the ledger has a row for.
+    """
     found: dict[str, OpenRun] = {}
+    closed = frozenset(ended)
     for name in names_in(workspace.jobs):
         path = workspace.batch(name) / "batch.json"
         try:
-            found |= open_runs_of(Batch.from_json(path.read_bytes()), book)
+            batch = Batch.from_json(path.read_bytes())
+            found |= open_runs_of(batch, closed | _withdrawn(workspace, name))
         except FileNotFoundError:
             continue  # killed before the record stood: nothing was submitted under this name
         except (ValueError, KeyError, TypeError) as error:
             log.warning("%s is damaged and left out: %r", path, error)
     return found
+
+
+def withdraw(workspace: Workspace, runs: Iterable[OpenRun]) -> None:
+    """Record that these runs are taken back: the next head submits them as if for the first time.
+
+    To be called by whoever holds the lease, once nothing of them runs any more.
+    """
+    by_batch: defaultdict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        by_batch[run.batch.name].add(run.planned.key.name)
+    for batch, names in by_batch.items():
+        record = json.dumps(sorted(names | _withdrawn(workspace, batch)))
+        write_atomically(_withdrawals(workspace, batch), record.encode())
+
+
+def _withdrawn(workspace: Workspace, batch: str) -> frozenset[str]:
+    try:
+        return frozenset(json.loads(_withdrawals(workspace, batch).read_bytes()))
+    except FileNotFoundError:
+        return frozenset()
+
+
+def _withdrawals(workspace: Workspace, batch: str) -> Path:
+    return workspace.batch(batch) / "withdrawn.json"

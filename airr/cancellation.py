@@ -1,0 +1,196 @@
+"""Ends a campaign's jobs and no others; its head first, which would submit them again.
+
+What was queued or running is taken back: the next head submits it as if for the first time, and
+a result that a worker recorded before its end still counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from airr.charter import read_charter
+from airr.cluster.local import Local, Machine
+from airr.cluster.protocol import LIVE, Cluster, JobArray, TaskState
+from airr.cluster.slurm_settings import SlurmSettings
+from airr.config import parse_config
+from airr.errors import ClusterError, WorkspaceError
+from airr.executor.arrays import array_of
+from airr.executor.inbox import file_away, read_inbox
+from airr.executor.openruns import OpenRun, recover_open_runs
+from airr.executor.openruns import withdraw as record_withdrawal
+from airr.lease import Holder, Lease, holder_of
+from airr.ledger import read_records
+from airr.records import Reason, Run
+from airr.workspace import Workspace
+
+LOOK_SECONDS = 0.5
+HEAD_SECONDS = 20.0
+"""How long a head may take to end after a signal, its workers on this machine included."""
+JOBS_SECONDS = 120.0
+"""How long cancelled jobs may take to leave the queue: sites let them linger after SIGTERM."""
+
+OpenRuns = Mapping[str, OpenRun]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """The runs that are, or were, queued or on a node, and the head that is, or was, at work."""
+
+    runs: tuple[OpenRun, ...]
+    holder: Holder | None
+
+
+def cluster_of(workspace: Workspace) -> Cluster:
+    """Return the scheduler that a campaign runs on, as its campaign.yaml says.
+
+    Raises:
+        AirrError: the folder holds no campaign, or this machine cannot reach its scheduler.
+    """
+    own = parse_config(read_charter(workspace).config).cluster.own
+    if isinstance(own, SlurmSettings):
+        from airr.cluster.slurm import Slurm  # noqa: PLC0415 - only where it is asked for
+
+        return Slurm(own, os.environ)
+    return Local(Machine(cpus=0, gpus=0))
+
+
+async def look(workspace: Workspace, cluster: Cluster) -> Cancellation:
+    """Return what `cancel` would end, changing nothing.
+
+    Raises:
+        ClusterError: the scheduler did not answer.
+    """
+    runs = await _surveyed(_open_runs(workspace), workspace, cluster)
+    return Cancellation(runs=tuple(_live(runs).values()), holder=holder_of(workspace.lease))
+
+
+async def cancel(workspace: Workspace, cluster: Cluster) -> Cancellation:
+    """End the campaign's head and then its jobs; return what there was of them.
+
+    Raises:
+        WorkspaceError: its head runs where it cannot be ended from here.
+        ClusterError: the scheduler did not answer, or would not let go.
+    """
+    before = await look(workspace, cluster)
+    if before.holder:
+        await _end_head(before.holder, workspace, cluster)
+    lease = Lease.acquire(workspace.lease)
+    pulse = asyncio.create_task(lease.keep())
+    try:
+        open_runs = _open_runs(workspace)
+        live = _live(await _surveyed(open_runs, workspace, cluster))
+        live = {run.planned.key.name: run for run in before.runs} | live
+        await cluster.cancel(_arrays(open_runs, workspace))
+        ended = await _until_ended(open_runs, workspace, cluster)
+        _take_back(workspace, ended, live.keys())
+    finally:
+        pulse.cancel()
+        lease.release()
+    return Cancellation(runs=tuple(live.values()), holder=before.holder)
+
+
+async def _end_head(holder: Holder, workspace: Workspace, cluster: Cluster) -> None:
+    """Let a head end calmly, as Ctrl-C would.
+
+    Raises:
+        WorkspaceError: it cannot be reached from here, or does not end.
+    """
+
+    def is_gone() -> bool:
+        return holder_of(workspace.lease) is None
+
+    if holder.job:
+        await cluster.end_head(holder.job)
+        if await _comes_true(is_gone, HEAD_SECONDS):
+            return
+    elif holder.is_here:
+        # a head that a script put into the background is deaf to SIGINT
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(ProcessLookupError):
+                os.kill(holder.pid, number)
+            if await _comes_true(is_gone, HEAD_SECONDS):
+                return
+    else:
+        raise WorkspaceError(
+            f"campaign {workspace.name} is being run by {holder}, which would submit again what "
+            f"is cancelled here: run python -m airr.cancel on {holder.host or 'its machine'}.\n"
+            "Nothing was cancelled."
+        )
+    raise WorkspaceError(f"{holder} was told to end and has not yet: cancel again. Jobs run on.")
+
+
+def _open_runs(workspace: Workspace) -> OpenRuns:
+    return recover_open_runs(workspace, [run.id for run in read_records(workspace.ledger, Run)])
+
+
+def _arrays(runs: OpenRuns, workspace: Workspace) -> list[JobArray]:
+    batches = {run.batch.name: run.batch for run in runs.values()}
+    return [
+        array_of(
+            batch.plan,
+            name=name,
+            folder=workspace.batch(name),
+            indices=tuple(run.index for run in runs.values() if run.batch.name == name),
+        )
+        for name, batch in batches.items()
+    ]
+
+
+async def _surveyed(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -> OpenRuns:
+    """Return the runs with their state noted."""
+    found = await cluster.survey(_arrays(runs, workspace))
+    if found is None:
+        raise ClusterError("the scheduler does not answer, nothing is cancelled: try again later")
+    for run in runs.values():
+        run.note(found[run.batch.name][run.index].state, time.time())
+    return runs
+
+
+def _live(runs: OpenRuns) -> dict[str, OpenRun]:
+    return {name: run for name, run in runs.items() if run.state in LIVE}
+
+
+async def _until_ended(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -> OpenRuns:
+    """Return the runs once none of them is queued or on a node."""
+    deadline = time.monotonic() + JOBS_SECONDS
+    while left := _live(await _surveyed(runs, workspace, cluster)):
+        if time.monotonic() > deadline:
+            raise ClusterError(
+                f"{len(left)} cancelled jobs have not ended in {JOBS_SECONDS:.0f} s: look at them "
+                "with squeue, and cancel again"
+            )
+        await asyncio.sleep(LOOK_SECONDS)
+    return runs
+
+
+def _take_back(workspace: Workspace, runs: OpenRuns, were_live: Collection[str]) -> None:
+    """Withdraw what was cancelled, unless its result lies in the inbox.
+
+    A worker that was ended by the cancellation records that it was preempted. That is no result.
+    """
+    complete: set[str] = set()
+    for result in read_inbox(workspace):
+        name = result.key.name
+        if name in were_live and result.reason is Reason.PREEMPTED:
+            file_away(workspace, result)
+        else:
+            complete.add(name)
+    cancelled = {name for name, run in runs.items() if run.state is TaskState.CANCELLED}
+    withdrawn = (cancelled | {*were_live} & runs.keys()) - complete
+    record_withdrawal(workspace, [runs[name] for name in sorted(withdrawn)])
+
+
+async def _comes_true(holds: Callable[[], bool], seconds: float) -> bool:
+    """Wait until `holds` is true, and tell whether it came to be within the time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(LOOK_SECONDS)
+    return True
