@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from dataclasses import dataclass
+from pathlib import Path
 
 from airr.book import Book
 from airr.config import Config
@@ -48,7 +49,9 @@ class Campaign:
             raise AirrError(
                 f"the unmodified codebase of env={self.config.env.name} fails "
                 f"({outcome.reason} while {outcome.stage}): no idea could be compared with it.\n"
-                f"{outcome.detail}"
+                f"{outcome.detail}\n"
+                "Once that is mended, start anew: remove "
+                f"{Path(self.config.root) / self.config.campaign}, or name another campaign=."
             )
         return outcome
 

@@ -49,9 +49,12 @@ def run_verb(config_name: str, body: Body, *, groups: Sequence[str] = ()) -> Non
         except KeyboardInterrupt:
             sys.exit(_tell("stopped; the same command goes on from here", status=130))
 
-    hydra.main(version_base="1.3", config_path=str(resource("conf")), config_name=config_name)(
-        with_errors_told
-    )()
+    try:
+        hydra.main(version_base="1.3", config_path=str(resource("conf")), config_name=config_name)(
+            with_errors_told
+        )()
+    except BrokenPipeError:  # `... --help | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:

@@ -78,8 +78,23 @@ def _system_paths() -> list[str]:
 
 def _python_paths() -> list[str]:
     """Return the folders of the running interpreter, its libraries and virtual environment."""
-    paths = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
+    paths = {*_prefixes(), *outlying_libraries(sys.path, (*_prefixes(), *SYSTEM))}
     return [path for path in sorted(paths) if not _below(path, SYSTEM)]
+
+
+def _prefixes() -> set[str]:
+    return {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
+
+
+def outlying_libraries(search_path: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return library folders of a search path outside of `known`: `pip install --user`, say."""
+    return [
+        path
+        for path in search_path
+        if Path(path).name in {"site-packages", "dist-packages"}
+        and not _below(path, known)
+        and Path(path).is_dir()
+    ]
 
 
 def _below(path: str, folders: Sequence[str]) -> bool:
@@ -107,4 +122,7 @@ def candidate_environment(
         "PYTHONNOUSERSITE": "1",
         "PYTHONUNBUFFERED": "1",
     }
+    libraries = outlying_libraries(sys.path, (*_prefixes(), *SYSTEM))
+    if libraries:
+        fixed["PYTHONPATH"] = os.pathsep.join(libraries)
     return {**allowed, **fixed, **added}

@@ -29,20 +29,20 @@ def sandbox(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def start(batch_file: Path) -> subprocess.Popen[str]:
+def start(batch_file: Path, **added: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "airr.worker", str(batch_file), "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "ANTHROPIC_API_KEY": "sk-secret"},
+        env={**os.environ, "ANTHROPIC_API_KEY": "sk-secret", **added},
     )
 
 
-def run(folder: Path, codebase: Tree, plan: Plan, name: str | None = None) -> Result:
+def run(folder: Path, codebase: Tree, plan: Plan, name: str | None = None, **added: str) -> Result:
     """Run one candidate through a real worker and return its result."""
     batch_file = toy.write_batch(folder, codebase, plan, name or f"airr-{folder.name}")
-    with start(batch_file) as process:
+    with start(batch_file, **added) as process:
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     result = Result.from_json((folder / "inbox" / "e00-i000.r0.a0.json").read_bytes())
@@ -120,6 +120,14 @@ def test_an_api_key_never_reaches_a_candidate(folder: Path, sandbox: str):
     result = run(folder, toy.tree(spy + toy.HONEST), toy.plan(folder, sandbox=sandbox))
     assert "AIRR_SEED" in result.log_tail
     assert "sk-secret" not in result.log_tail
+
+
+def test_a_library_outside_of_the_interpreter_can_be_imported(folder: Path, sandbox: str):
+    (library := folder / "user" / "site-packages").mkdir(parents=True)
+    (library / "of_the_user.py").touch()
+    codebase = toy.tree(f"import of_the_user\n{toy.HONEST}")
+    plan = toy.plan(folder, sandbox=sandbox)
+    assert run(folder, codebase, plan, PYTHONPATH=str(library)).metric == 2.0
 
 
 def test_a_shielded_candidate_sees_neither_validation_data_nor_campaign(folder: Path):
