@@ -24,7 +24,7 @@ from airr.executor.arrays import array_of
 from airr.executor.inbox import file_away, read_inbox
 from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.executor.openruns import withdraw as record_withdrawal
-from airr.lease import Holder, Lease, holder_of
+from airr.lease import Holder, Lease, holder_of, remove_lease_of
 from airr.ledger import read_records
 from airr.records import Reason, Run
 from airr.workspace import Workspace
@@ -101,27 +101,22 @@ async def _end_head(holder: Holder, workspace: Workspace, cluster: Cluster) -> N
     Raises:
         WorkspaceError: it cannot be reached from here, or does not end.
     """
-
-    def is_gone() -> bool:
-        return holder_of(workspace.lease) is None
-
-    if holder.job:
-        await cluster.end_head(holder.job)
-        if await _comes_true(is_gone, HEAD_SECONDS):
-            return
-    elif holder.is_here:
-        # a head that a script put into the background is deaf to SIGINT
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(ProcessLookupError):
-                os.kill(holder.pid, number)
-            if await _comes_true(is_gone, HEAD_SECONDS):
-                return
-    else:
+    if not (holder.job or holder.is_here):
         raise WorkspaceError(
             f"campaign {workspace.name} is being run by {holder}, which would submit again what "
             f"is cancelled here: run python -m airr.cancel on {holder.host or 'its machine'}.\n"
             "Nothing was cancelled."
         )
+    if holder.job:
+        await cluster.end_head(holder.job)
+        remove_lease_of(holder, workspace.lease)
+        return
+    # a head that a script put into the background is deaf to SIGINT
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(ProcessLookupError):
+            os.kill(holder.pid, number)
+        if await _comes_true(lambda: holder_of(workspace.lease) is None, HEAD_SECONDS):
+            return
     raise WorkspaceError(f"{holder} was told to end and has not yet: cancel again. Jobs run on.")
 
 

@@ -86,6 +86,15 @@ def open_charter(
         )
         write_atomically(workspace.config, charter.to_yaml().encode())
         return charter
+    return check_charter(workspace, config, env_sha256=env_sha256)
+
+
+def check_charter(workspace: Workspace, config: Mapping[str, Any], *, env_sha256: str) -> Charter:
+    """Return the charter of a campaign that may be gone on with in this way.
+
+    Raises:
+        WorkspaceError: it was started with other settings, or another environment.
+    """
     charter = read_charter(workspace)
     changes = fixed_changes(charter.config, config)
     if charter.env_sha256 != env_sha256:

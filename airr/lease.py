@@ -127,6 +127,14 @@ def holder_of(folder: Path) -> Holder | None:
     return _living_holder(folder / names[-1]) if names else None
 
 
+def remove_lease_of(holder: Holder, folder: Path) -> None:
+    """Let the next head in, although this one left without a word; it is known to have ended."""
+    names = names_in(folder)
+    present = holder_of(folder)
+    if names and present and (present.host, present.pid) == (holder.host, holder.pid):
+        (folder / names[-1]).unlink(missing_ok=True)
+
+
 def _living_holder(path: Path) -> Holder | None:
     try:
         text = path.read_bytes()

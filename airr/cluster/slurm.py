@@ -133,15 +133,18 @@ class Slurm:
             raise ClusterError(f"scancel left jobs {', '.join(left)} behind: {complaint}")
 
     async def end_head(self, job_name: str) -> None:
-        """Interrupt the job that runs, and cancel what waits to follow it or does not listen."""
-        ours = (f"--user={self._user}", f"--name={job_name}")
-        await self._query(("scancel", "--quiet", "--state=PENDING", *ours))
-        await self._query(("scancel", "--quiet", "--full", "--signal=INT", *ours))
+        """Interrupt the job that runs, and cancel what waits to follow it or does not listen.
+
+        Raises:
+            ClusterError: the scheduler did not answer.
+        """
+        ours = ("scancel", "--quiet", f"--user={self._user}", f"--name={job_name}")
+        await self._query((*ours, "--full", "--signal=INT", "--state=RUNNING"))
         deadline = time.monotonic() + HEAD_SECONDS
         while left := await self._live_ids({job_name}):
             if time.monotonic() > deadline:
                 await self._scancel(left)
-                return
+            await self._query((*ours, "--state=PENDING"))
             await asyncio.sleep(1)
 
     async def close(self) -> None:

@@ -18,8 +18,9 @@ from airr.config import Env, Implement, Role
 from airr.executor.codebases import Tree
 from airr.executor.diffs import Rejection, apply_answer, count_changes, unified_diff
 from airr.executor.preflight import describe, seconds_of
-from airr.llm.protocol import Completion, Message, Purpose, Request, StopReason
-from airr.prompts import Prompts, numbered
+from airr.executor.questions import Questions
+from airr.llm.protocol import Completion, Request, StopReason
+from airr.prompts import Prompts
 from airr.records import Idea, Patch, Reason, RunKey, Stage
 
 Ask = Callable[[Request], Any]
@@ -69,18 +70,13 @@ class Implementer:
         """Work on `baseline`; `ask` answers requests, `preflight` tries what came of them."""
         self._env = env
         self._baseline = baseline
-        self._role = role
         self._how = how
         self._ask = ask
         self._preflight = preflight
-        self._prompts = prompts
-        self._seed = seed
+        self._questions = Questions(
+            env=env, task=task, baseline=baseline, role=role, prompts=prompts, seed=seed
+        )
         self._now = now
-        self._shared = {
-            "task": task,
-            "files": {path: numbered(text) for path, text in sorted(baseline.items())},
-            "editable": env.editable,
-        }
 
     async def implement(self, idea: Idea) -> Implementation:
         """Return the first patch of the idea that passes, after every one that did not.
@@ -104,38 +100,16 @@ class Implementer:
 
     async def _sample(self, idea: Idea, sample: int, attempts: _Attempts) -> Tree | None:
         """Write one patch and revise it; return the tree if it came to pass every gate."""
-        messages = (Message("user", self._prompts.render("implement/write.j2", {"idea": idea})),)
+        request = self._questions.first(idea, sample)
         for revision in range(self._how.revisions + 1):
-            request = self._request(idea, sample, revision, messages)
             completion: Completion = await self._ask(request)
             patch, tree = await self._judge(request, completion, idea, attempts)
             patch = replace(patch, sample=sample, revision=revision)
             attempts.patches.append(patch)
             if tree is not None:
                 return tree
-            revise = self._prompts.render("implement/revise.j2", {"patch": patch})
-            messages = (
-                *messages,
-                Message("assistant", completion.text or "(no answer)"),
-                Message("user", revise),
-            )
+            request = self._questions.revised(request, completion.text, patch)
         return None
-
-    def _request(
-        self, idea: Idea, sample: int, revision: int, messages: tuple[Message, ...]
-    ) -> Request:
-        return Request(
-            id=f"{idea.id}/s{sample}/r{revision}",
-            purpose=Purpose.IMPLEMENT,
-            model=self._role.model,
-            system=self._prompts.render("implement/system.j2", self._shared),
-            messages=messages,
-            temperature=self._role.temperature,
-            max_tokens=self._role.max_tokens,
-            thinking_tokens=self._role.thinking_tokens,
-            seed=self._seed + sample,
-            variables={"idea": idea.text, "revision": revision, "tree": self._baseline},
-        )
 
     async def _judge(
         self, request: Request, completion: Completion, idea: Idea, attempts: _Attempts

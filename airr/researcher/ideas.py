@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from airr.config import Metric, Role, Search
-from airr.llm.protocol import Completion, Message, Purpose, Request
-from airr.prompts import Prompts, numbered
-from airr.records import Idea, Scored, Trial
+from airr.llm.protocol import Completion, Request
+from airr.prompts import Prompts
+from airr.records import Idea, Scored
 from airr.researcher.blocks import Block, parse_blocks
 from airr.researcher.novelty import repeats
+from airr.researcher.questions import Questions
 from airr.researcher.strategy import IdeaRequest
 
 log = logging.getLogger(__name__)
@@ -51,18 +52,13 @@ class Ideator:
         seed: int,
         now: Callable[[], datetime],
     ) -> None:
-        """Ask with the whole codebase in the prompt, line numbers and all."""
-        self._metric = metric
-        self._role = role
+        """Propose for this codebase; `ask` answers requests."""
+        self._questions = Questions(
+            task=task, codebase=codebase, metric=metric, role=role, prompts=prompts, seed=seed
+        )
         self._search = search
         self._ask = ask
-        self._prompts = prompts
-        self._seed = seed
         self._now = now
-        self._shared = {
-            "task": task,
-            "files": {path: numbered(text) for path, text in sorted(codebase.items())},
-        }
 
     async def propose(
         self,
@@ -81,7 +77,7 @@ class Ideator:
             ProviderError: the model cannot be asked at all.
         """
         asked = [
-            self._request(request, number, epoch, baseline, tried)
+            self._questions.first(request, number, epoch, f"{baseline.metric:.4f}", tried)
             for number, request in enumerate(requests)
         ]
         offers = await asyncio.gather(*(self._offer(request) for request in asked))
@@ -110,7 +106,10 @@ class Ideator:
             if missing == 0 or round_number == ROUNDS:
                 break
             repeated = [text for text, old in zip(texts, again, strict=True) if old]
-            offer = await self._offer(self._ask_for_rest(offer, round_number, missing, repeated))
+            rest = self._questions.for_the_rest(
+                offer.request, offer.completion.text, round_number, missing, repeated
+            )
+            offer = await self._offer(rest)
         if len(taken) < request.count:
             log.warning(
                 "%s: %d of %d ideas after %d rounds; the epoch goes on with them",
@@ -121,69 +120,6 @@ class Ideator:
     async def _offer(self, request: Request) -> _Offer:
         completion = await self._ask(request)
         return _Offer(request, completion, parse_blocks(completion.text))
-
-    def _request(
-        self,
-        request: IdeaRequest,
-        number: int,
-        epoch: int,
-        baseline: Scored,
-        tried: Sequence[str],
-    ) -> Request:
-        shown = [self._shown(trial) for trial in request.shown]
-        variables = {
-            "origin": str(request.origin),
-            "count": request.count,
-            "metric": self._metric,
-            "baseline": f"{baseline.metric:.4f}",
-            "shown": shown,
-        }
-        prompt = self._prompts.render(f"ideate/{request.origin}.j2", variables)
-        return Request(
-            id=f"e{epoch:02d}/{request.origin}-{number}",
-            purpose=Purpose.IDEATE,
-            model=self._role.model,
-            system=self._prompts.render("ideate/system.j2", self._shared),
-            messages=(Message("user", prompt),),
-            temperature=self._role.temperature,
-            max_tokens=self._role.max_tokens,
-            thinking_tokens=self._role.thinking_tokens,
-            seed=self._seed,
-            variables={**variables, "tried": list(tried)},
-        )
-
-    def _ask_for_rest(
-        self, offer: _Offer, round_number: int, missing: int, repeated: Sequence[str]
-    ) -> Request:
-        """Return the same conversation with a request for what is still missing."""
-        last = offer.request
-        variables = {"count": missing, "repeated": list(repeated)}
-        tried = [*last.variables["tried"], *(block.text for block in offer.blocks)]
-        return Request(
-            id=f"{last.id.partition('#')[0]}#{round_number}",
-            purpose=last.purpose,
-            model=last.model,
-            system=last.system,
-            messages=(
-                *last.messages,
-                Message("assistant", offer.completion.text or "(no answer)"),
-                Message("user", self._prompts.render("ideate/more.j2", variables)),
-            ),
-            temperature=last.temperature,
-            max_tokens=last.max_tokens,
-            thinking_tokens=last.thinking_tokens,
-            seed=last.seed,
-            variables={**last.variables, **variables, "tried": tried},
-        )
-
-    def _shown(self, trial: Trial) -> dict[str, str]:
-        """Return what a prompt says of a past trial: its text, and its score or its failure."""
-        outcome = trial.outcome
-        if isinstance(outcome, Scored):
-            result = f"{self._metric.name} {outcome.metric:.4f}"
-        else:
-            result = f"failed ({outcome.reason} while {outcome.stage})"
-        return {"id": trial.idea.id, "text": trial.idea.text, "result": result}
 
     def _idea(
         self, request: IdeaRequest, offer: _Offer, block: Block, epoch: int, number: int
