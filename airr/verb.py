@@ -5,17 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from airr.errors import AirrError
 from airr.resources import resource
 
 Body = Callable[[dict[str, Any]], None]
+
+MULTIRUN = ("-m", "--multirun")
 
 SLURM_CONFS = (
     "/etc/slurm/slurm.conf",
@@ -39,15 +48,8 @@ def run_verb(config_name: str, body: Body, *, groups: Sequence[str] = ()) -> Non
     sys.argv = [sys.argv[0], *resolve_auto(sys.argv[1:], groups)]
 
     def with_errors_told(composed: DictConfig) -> None:
-        try:
+        with errors_told():
             body(plain(composed))
-        except AirrError as error:
-            sys.exit(_tell(str(error), status=2))
-        except OSError as error:
-            refused = f"the file system or the network refused: {error}"
-            sys.exit(_tell(f"{refused}\nwhat was done is kept; the same command goes on", status=2))
-        except KeyboardInterrupt:
-            sys.exit(_tell("stopped; the same command goes on from here", status=130))
 
     try:
         hydra.main(version_base="1.3", config_path=str(resource("conf")), config_name=config_name)(
@@ -55,6 +57,42 @@ def run_verb(config_name: str, body: Body, *, groups: Sequence[str] = ()) -> Non
         )()
     except BrokenPipeError:  # `... --help | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def errors_told() -> Generator[None]:
+    """End the process with one message and its exit status on what is no defect of ours."""
+    try:
+        yield
+    except (AirrError, HydraException, OmegaConfBaseException) as error:
+        sys.exit(_tell(str(error), status=2))
+    except OSError as error:
+        refused = f"the file system or the network refused: {error}"
+        sys.exit(_tell(f"{refused}\nwhat was done is kept; the same command goes on", status=1))
+    except KeyboardInterrupt:
+        sys.exit(_tell("stopped; the same command goes on from here", status=130))
+
+
+def compositions(
+    config_name: str, arguments: Sequence[str], *, groups: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Return what a command line composes: one configuration, or with -m one for each job.
+
+    Raises:
+        HydraException: a setting is unknown, or its value cannot be read.
+    """
+    overrides = [one for one in resolve_auto(arguments, groups) if one not in MULTIRUN]
+    with initialize_config_dir(version_base="1.3", config_dir=str(resource("conf"))):
+        if not is_multirun(arguments):
+            return [plain(compose(config_name, overrides))]
+        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+        (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides(overrides), None)
+        return [plain(compose(config_name, job)) for job in jobs]
+
+
+def is_multirun(arguments: Sequence[str]) -> bool:
+    """Tell whether a command line asks for a sweep."""
+    return any(argument in MULTIRUN for argument in arguments)
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:
