@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airr.verb import run_verb
+
+if TYPE_CHECKING:
+    from airr.config import Config
 
 
 def main(raw: dict[str, Any]) -> None:
@@ -15,14 +18,28 @@ def main(raw: dict[str, Any]) -> None:
     from airr.display.live import follow  # noqa: PLC0415
     from airr.head import take_the_head  # noqa: PLC0415
 
-    forked_from = raw.pop("fork")
+    forked_from, dry_run = raw.pop("fork"), raw.pop("dry_run", False)
     config = parse_config(raw)
+    if dry_run:
+        _rehearse(config, raw, forked_from, whole_prompts=dry_run == "prompts")
+        return
 
     async def evolve() -> None:
         async with take_the_head(config, raw, forked_from) as head, follow(head):
             await head.campaign.run()
 
     asyncio.run(evolve())
+
+
+def _rehearse(
+    config: Config, raw: dict[str, Any], forked_from: str | None, *, whole_prompts: bool
+) -> None:
+    """Say what would be done, and do nothing."""
+    from airr.display.rehearsal import told_of  # noqa: PLC0415
+    from airr.rehearsal import rehearse  # noqa: PLC0415
+
+    found = rehearse(config, raw, forked_from)
+    print(told_of(found, whole_prompts=whole_prompts))  # noqa: T201 - the verb's output
 
 
 if __name__ == "__main__":

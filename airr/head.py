@@ -70,11 +70,9 @@ async def take_the_head(
     workspace = Workspace(Path(config.root) / config.campaign)
     if forked_from:
         fork(Workspace(Path(config.root) / forked_from), workspace)
-    trusted = config.llm.provider == Offline.name
-    sandbox = resolve_sandbox(config.cluster.sandbox, trusted_code=trusted)
-    config = replace(config, cluster=replace(config.cluster, sandbox=sandbox))
+    config = with_sandbox(config)
     cluster = cluster_of(config)
-    _check_data(config)
+    check_data(config)
     workspace.create()
     lease = Lease.acquire(workspace.lease)
     try:
@@ -166,6 +164,17 @@ def assemble(
     )
 
 
+def with_sandbox(config: Config) -> Config:
+    """Return the config with `auto` replaced by what shields candidates here.
+
+    Raises:
+        ConfigError: candidates would run unshielded although nobody asked for that.
+    """
+    trusted = config.llm.provider == Offline.name
+    sandbox = resolve_sandbox(config.cluster.sandbox, trusted_code=trusted)
+    return replace(config, cluster=replace(config.cluster, sandbox=sandbox))
+
+
 def cluster_of(config: Config) -> Cluster:
     """Return the scheduler of this config.
 
@@ -226,7 +235,12 @@ def _log_into(path: Path) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
-def _check_data(config: Config) -> None:
+def check_data(config: Config) -> None:
+    """Refuse to begin before the environment's data is there.
+
+    Raises:
+        ConfigError: it is not; the message names the command that makes it.
+    """
     for plan in (training_plan(config), preflight_plan(config)):
         for folder in (plan.train_data, plan.sealed_data):
             if not Path(folder).is_dir():

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from airr.cluster.job_environment import job_environment
-from airr.cluster.protocol import JobArray, TaskState, TaskStatus
+from airr.cluster.protocol import JobArray, Preview, TaskState, TaskStatus
 from airr.errors import ClusterError
 from airr.nodelocal import lock_holder
 
@@ -62,6 +63,13 @@ class Local:
             if task not in waiting and task not in self._running and not _is_alive(task):
                 self._queue.append((array, index))
         self._start_what_fits()
+
+    async def preview(self, array: JobArray) -> Preview:
+        """Return how many tasks would run side by side, and what each runs."""
+        room = self._machine.room_for(array)
+        command = shlex.join((*array.command, "INDEX"))
+        verdict = f"run on this machine, {room} side by side; each as\n{command}"
+        return Preview(script="", verdict=verdict, at_once=room)
 
     async def survey(
         self, arrays: Collection[JobArray]

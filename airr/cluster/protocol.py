@@ -66,6 +66,18 @@ class JobArray:
     exclude_nodes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a submission would be. `script` is "" where none is written.
+
+    `at_once` is how many tasks may run side by side; None leaves that to the scheduler.
+    """
+
+    script: str
+    verdict: str
+    at_once: int | None
+
+
 class SubmissionUnknown(Exception):
     """The scheduler's answer was lost: the array may or may not be queued. Look before acting."""
 
@@ -90,6 +102,10 @@ class Cluster(Protocol):
             SubmissionLimited: nothing was queued, since a limit on queued tasks is reached.
             ClusterError: the scheduler refused, and will refuse again.
         """
+        ...
+
+    async def preview(self, array: JobArray) -> Preview:
+        """Return what `submit` would do with an array, and do nothing of it."""
         ...
 
     async def survey(

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
+from airr.cluster.command import Answer
 from airr.cluster.protocol import JobArray, SubmissionLimited, SubmissionUnknown
 from airr.cluster.slurm_settings import GpuDirective, Memory, SlurmSettings
 from airr.errors import ClusterError, ConfigError
@@ -48,6 +49,8 @@ REMEDIES = (
 cure. Whatever is not listed may be weather: its outcome is unknown, not a failure."""
 
 WEATHER = re.compile("timed out|unable to contact|communication|temporarily|try again|standby")
+PREFIXES = re.compile("(sbatch: error|allocation failure): ")
+EXPECTED_START = re.compile(r"Job \d+ (to start at .*)")
 SUBMIT_LIMIT = re.compile(r"(Assoc|QOS)\w*Submit\w*|MaxSubmitJobs\w*")
 
 
@@ -75,7 +78,7 @@ def _identity(array: JobArray, settings: SlurmSettings) -> dict[str, Any]:
     folder = str(array.folder).replace("%", "%%")
     return {
         "job_name": array.name,
-        "array": f"{index_ranges(array.indices)}%{_width(array, settings)}",
+        "array": f"{index_ranges(array.indices)}%{width(array, settings)}",
         "dependency": "singleton",
         "requeue" if settings.requeue else "no_requeue": True,
         "output": f"{folder}/%A_%a.log",
@@ -141,7 +144,7 @@ def _extra(settings: SlurmSettings) -> dict[str, Any]:
     return {name: value for name, value in extra.items() if value is not False}
 
 
-def _width(array: JobArray, settings: SlurmSettings) -> int:
+def width(array: JobArray, settings: SlurmSettings) -> int:
     """Return how many tasks of the array may run at once."""
     if settings.max_nodes is None:
         return len(array.indices)
@@ -157,6 +160,14 @@ def index_ranges(indices: Iterable[int]) -> str:
         else:
             ranges.append([index])
     return ",".join("-".join(map(str, bounds)) for bounds in ranges)
+
+
+def verdict_on(name: str, answer: Answer) -> str:
+    """Return in words whether the site would take array `name`, as `--test-only` answered."""
+    if not answer.succeeded:
+        return str(refusal(name, PREFIXES.sub("", answer.complaint)))
+    start = EXPECTED_START.search(answer.stderr)
+    return f"Slurm would take it, {start[1]}" if start else "Slurm would take it"
 
 
 def refusal(name: str, complaint: str) -> Exception:

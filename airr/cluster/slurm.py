@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 from airr.cluster.command import Answer, run_command
 from airr.cluster.job_environment import job_environment
-from airr.cluster.protocol import JobArray, SubmissionUnknown, TaskState, TaskStatus
+from airr.cluster.protocol import JobArray, Preview, SubmissionUnknown, TaskState, TaskStatus
 from airr.cluster.sacct import ENVIRONMENT, parse_sacct, sacct_command
-from airr.cluster.sbatch import refusal, script_command, script_options
+from airr.cluster.sbatch import refusal, script_command, script_options, verdict_on, width
 from airr.cluster.slurm_settings import SlurmSettings
 from airr.cluster.slurm_states import Row, spell_out
 from airr.cluster.squeue import live_ids_command, parse_squeue, squeue_command
@@ -90,6 +90,21 @@ class Slurm:
     def script(self, array: JobArray) -> str:
         """Return the very script that `submit` would submit."""
         return ArrayExecutor(self._request(array)).script()
+
+    async def preview(self, array: JobArray) -> Preview:
+        """Return the script, and what `sbatch --test-only` says of it."""
+        script = self.script(array)
+        answer = await run_command(
+            ("sbatch", "--test-only"),
+            environment=self._job_environment,
+            seconds=QUERY_SECONDS,
+            stdin=script,
+        )
+        return Preview(
+            script=script,
+            verdict=verdict_on(array.name, answer),
+            at_once=width(array, self._settings) if self._settings.max_nodes else None,
+        )
 
     async def largest_array(self) -> int | None:
         """Return the site's MaxArraySize, below which every index lies."""

@@ -1,0 +1,145 @@
+"""What `+dry_run=true` says: what is to come, the script, the prompts. As calm as it can be."""
+
+from __future__ import annotations
+
+from airr.config import Sandbox
+from airr.display.tables import duration
+from airr.executor.arrays import MOST_AT_ONCE
+from airr.forecast import arrays_of, hours_of, ideator_calls, implementer_calls, least_seconds
+from airr.llm.protocol import Request
+from airr.rehearsal import UNKNOWN_UID, Rehearsal
+
+LINES_SHOWN = 6
+"""Of the beginning and of the end of a prompt that is shown in short."""
+
+
+def told_of(rehearsal: Rehearsal, *, whole_prompts: bool) -> str:
+    """Return everything that a dry run found out, for a terminal."""
+    asked = rehearsal.ideation.system, _first_words(rehearsal.ideation)
+    written = rehearsal.implementation.system, _first_words(rehearsal.implementation)
+    prompts = {
+        "prompt of the ideator: system": asked[0],
+        "prompt of the ideator: epoch 0": asked[1],
+        "prompt of the implementer: system": written[0],
+        "prompt of the implementer: an idea": written[1],
+    }
+    sections = [
+        "Dry run: nothing is created, submitted or asked.",
+        _campaign(rehearsal),
+        _heading("to come") + _to_come(rehearsal),
+        *_next_array(rehearsal),
+        *(
+            _heading(title) + (text if whole_prompts else _shortened(text))
+            for title, text in prompts.items()
+        ),
+    ]
+    if not whole_prompts:
+        sections.append("+dry_run=prompts shows the prompts in full.")
+    return "\n\n".join(sections)
+
+
+def _campaign(rehearsal: Rehearsal) -> str:
+    config, folder = rehearsal.config, rehearsal.workspace.folder
+    cluster, llm = config.cluster, config.llm
+    state = "new" if rehearsal.is_new else "goes on"
+    if rehearsal.holder:
+        state = f"is being run by {rehearsal.holder}: a second head would be refused"
+    shield = "WITHOUT a sandbox" if cluster.sandbox is Sandbox.NONE else f"in {cluster.sandbox}"
+    who = f"{llm.provider}: {llm.ideator.model} proposes, {llm.implementer.model} implements"
+    if llm.provider == "offline":
+        who = "offline: ideas and diffs come from a catalogue, no model is asked"
+    return _lines(
+        campaign=f"{folder}: {state}",
+        env=f"{config.env.name}: {config.env.title}",
+        cluster=f"{cluster.scheduler}: {rehearsal.place}; candidates run {shield}",
+        llm=who,
+        search=f"{config.search.name}: {config.search.epochs} epochs of "
+        f"{config.search.ideas_per_epoch} ideas, seed {config.seed}",
+    )
+
+
+def _to_come(rehearsal: Rehearsal) -> str:
+    """Return what is left to do, and what it may cost; bounds say what they rest on."""
+    left, config = rehearsal.left, rehearsal.config
+    if not left.total_runs:
+        return "Nothing: the campaign is complete. More epochs: search.epochs=N"
+    hours = hours_of(left.total_runs, config.env)
+    fewest, most = arrays_of(left, min(rehearsal.largest_array or MOST_AT_ONCE, MOST_AT_ONCE))
+    at_once = rehearsal.preview.at_once if rehearsal.preview else None
+    beside = f"{at_once} runs side by side" if at_once else "every run of an epoch side by side"
+    seconds = least_seconds(left, config.env, at_once)
+    implementing = implementer_calls(left, config.implement)
+    return _lines(
+        ideas=f"{sum(left.to_propose)} to propose, {left.to_implement} to implement",
+        runs=f"{left.total_runs}{_of_what(rehearsal)}",
+        arrays=f"{_range(fewest, most)}; what is ready at one moment goes out as one array"
+        f"{'' if rehearsal.largest_array else ' (MaxArraySize is not known now)'}",
+        calls=f"{ideator_calls(left, config.search)} for ideas, more if answers repeat themselves; "
+        f"{_range(*implementing)} for diffs",
+        GPU_hours=f"{hours.gpu_most:.1f} at most, {hours.gpu_training:.1f} of them for training; "
+        "retries of lost runs come on top",
+        node_hours=f"{hours.node_most:.1f} at most",
+        time=f"{duration(seconds)} of training at least with {beside}, if each uses its budget of "
+        f"{duration(config.env.budget_seconds)}",
+    )
+
+
+def _of_what(rehearsal: Rehearsal) -> str:
+    """Return how the runs divide into stretches, and how many of them are on their way."""
+    baseline, *sizes = rehearsal.left.runs
+    epochs = [size for size in sizes if size]
+    if len({*epochs}) == 1:
+        of_epochs = f"{len(epochs)} epoch{'s' if len(epochs) > 1 else ''} of {epochs[0]}"
+    else:
+        of_epochs = f"epochs of {', '.join(map(str, epochs))}" if epochs else ""
+    parts = [
+        "the baseline" if baseline else "",
+        of_epochs,
+        f"{rehearsal.open_runs} of them submitted already" if rehearsal.open_runs else "",
+    ]
+    return f": {', '.join(filter(None, parts))}"
+
+
+def _next_array(rehearsal: Rehearsal) -> list[str]:
+    """Return the sections about the next submission."""
+    array, preview = rehearsal.array, rehearsal.preview
+    if array is None or preview is None:
+        return []
+    if not preview.script:
+        return [_heading("next") + f"{_tasks(len(array.indices))} would {preview.verdict}"]
+    drawn = f"; {UNKNOWN_UID} is drawn when the campaign starts" if rehearsal.is_new else ""
+    title = f"the next array, {_tasks(len(array.indices))}{drawn}"
+    return [
+        _heading(title) + preview.script.rstrip(),
+        f"{_heading('sbatch --test-only')}{preview.verdict}\n"
+        "Later arrays differ in name, folder and --array, and in nodes that failed before.",
+    ]
+
+
+def _first_words(request: Request) -> str:
+    return request.messages[0].text
+
+
+def _shortened(text: str) -> str:
+    lines = text.splitlines()
+    left_out = len(lines) - 2 * LINES_SHOWN
+    if left_out <= 1:
+        return text
+    shown = [*lines[:LINES_SHOWN], f"[... {left_out} more lines ...]", *lines[-LINES_SHOWN:]]
+    return "\n".join(shown)
+
+
+def _heading(title: str) -> str:
+    return f"--- {title} {'-' * max(3, 90 - len(title))}\n"
+
+
+def _lines(**values: str) -> str:
+    return "\n".join(f"{name.replace('_', '-'):<12}{text}" for name, text in values.items())
+
+
+def _range(fewest: int, most: int) -> str:
+    return str(fewest) if fewest == most else f"{fewest} to {most}"
+
+
+def _tasks(count: int) -> str:
+    return f"{count} task{'' if count == 1 else 's'}"

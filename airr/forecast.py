@@ -1,0 +1,97 @@
+"""What stands in a campaign's ledger -> what is still to come, and what that may cost. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from airr.config import Env, Implement, Search
+from airr.records import BASELINE, Idea
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What a campaign has still to do. `runs` are those of each stretch, in order.
+
+    A stretch ends before the next begins: first the baseline, then one epoch after the other.
+    """
+
+    runs: tuple[int, ...]
+    to_propose: tuple[int, ...]
+    """Ideas to ask for, by epoch."""
+    to_implement: int
+
+    @property
+    def total_runs(self) -> int:
+        """Return how many runs there are to come, open ones included, retries left out."""
+        return sum(self.runs)
+
+
+def left_of(
+    search: Search, ideas: Sequence[Idea], done: Collection[str], patched: Collection[str] = ()
+) -> Left:
+    """Return what is left; `done` and `patched` are ids of ideas, the baseline among the first."""
+    proposed = Counter(idea.epoch for idea in ideas)
+    open_ideas = [idea for idea in ideas if idea.id not in done]
+    waiting = Counter(idea.epoch for idea in open_ideas)
+    epochs = range(max(search.epochs, *(epoch + 1 for epoch in proposed), 0))
+    to_propose = tuple(
+        0 if epoch in proposed or epoch >= search.epochs else search.ideas_per_epoch
+        for epoch in epochs
+    )
+    by_epoch = tuple(new + waiting[epoch] for epoch, new in zip(epochs, to_propose, strict=True))
+    return Left(
+        runs=(0 if BASELINE in done else 1, *by_epoch),
+        to_propose=to_propose,
+        to_implement=sum(to_propose) + sum(idea.id not in patched for idea in open_ideas),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """What a number of runs may take. `most` is with every second of every limit used up."""
+
+    gpu_training: float
+    gpu_most: float
+    node_most: float
+
+
+def hours_of(runs: int, env: Env) -> Hours:
+    """Return the GPU-hours and node-hours of runs without retries."""
+    nodes = runs * env.nodes / 3600
+    longest = env.budget_seconds + env.score_seconds
+    return Hours(
+        gpu_training=nodes * env.gpus * env.budget_seconds,
+        gpu_most=nodes * env.gpus * longest,
+        node_most=nodes * longest,
+    )
+
+
+def least_seconds(left: Left, env: Env, at_once: int | None) -> float:
+    """Return how long the trainings take at least, if each uses its whole budget.
+
+    `at_once` bounds the runs side by side; None leaves them unbounded.
+    """
+    rounds = (math.ceil(runs / (at_once or max(runs, 1))) for runs in left.runs)
+    return sum(rounds) * env.budget_seconds
+
+
+def arrays_of(left: Left, largest: int) -> tuple[int, int]:
+    """Return how many job arrays there will be: the fewest, and the most.
+
+    An array holds what is ready at one moment, and at most `largest` tasks.
+    """
+    return sum(math.ceil(runs / largest) for runs in left.runs), left.total_runs
+
+
+def ideator_calls(left: Left, search: Search) -> int:
+    """Return how many calls ask for ideas, if no answer repeats what was tried."""
+    return sum(math.ceil(count / search.ideas_per_call) for count in left.to_propose)
+
+
+def implementer_calls(left: Left, implement: Implement) -> tuple[int, int]:
+    """Return how many calls ask for diffs: if the first of each idea passes, and if none does."""
+    most = implement.samples * (implement.revisions + 1)
+    return left.to_implement, left.to_implement * most

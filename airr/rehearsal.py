@@ -1,0 +1,165 @@
+"""A dry run: all that a campaign would submit, ask and spend, found out without doing any of it.
+
+The settings are checked as for a real run. The script comes from the code that submits it and
+the prompts from the code that sends them; the numbers are those of the ledger, read only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from airr.charter import check_charter, hash_of_folder, read_charter
+from airr.cluster.protocol import Cluster, JobArray, Preview
+from airr.config import Config
+from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
+from airr.executor.codebases import read_tree
+from airr.executor.openruns import recover_open_runs
+from airr.executor.plans import env_folder, training_plan
+from airr.executor.questions import Questions as ImplementerQuestions
+from airr.forecast import Left, left_of
+from airr.head import check_data, cluster_of, provider_of, with_sandbox
+from airr.lease import Holder, holder_of
+from airr.ledger import read_records
+from airr.llm.protocol import Request
+from airr.prompts import Prompts
+from airr.records import Idea, Origin, OutcomeRow, Patch, Run
+from airr.researcher.questions import Questions as IdeatorQuestions
+from airr.researcher.strategies import strategy_named
+from airr.researcher.strategy import fresh
+from airr.workspace import Workspace
+
+UNKNOWN_UID = "xxxxxx"
+"""Stands in names for what is drawn by lot when a campaign is started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What a start of this campaign would do. `array` is None where nothing is left to submit.
+
+    `largest_array` is None where the scheduler did not answer.
+    """
+
+    config: Config
+    workspace: Workspace
+    is_new: bool
+    holder: Holder | None
+    place: str
+    left: Left
+    open_runs: int
+    largest_array: int | None
+    array: JobArray | None
+    preview: Preview | None
+    ideation: Request
+    implementation: Request
+
+
+def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = None) -> Rehearsal:
+    """Find out what `take_the_head` with the same arguments would lead to.
+
+    Raises:
+        AirrError: it would be refused, for the same reason.
+    """
+    config = with_sandbox(config)
+    cluster = cluster_of(config)
+    check_data(config)
+    provider_of(config)
+    strategy_named(config.search.name)
+    workspace = Workspace(Path(config.root) / config.campaign)
+    is_new, uid = not workspace.config.exists(), UNKNOWN_UID
+    known = workspace
+    if not is_new:
+        environment = hash_of_folder(env_folder(config))
+        uid = check_charter(workspace, raw, env_sha256=environment).uid
+    elif forked_from:
+        known = Workspace(Path(config.root) / forked_from)
+        read_charter(known)
+    left = _left(config, known)
+    ended = [run.id for run in read_records(known.ledger, Run)]
+    open_runs = len(recover_open_runs(workspace, ended))
+    largest, array, preview = asyncio.run(_next_array(config, workspace, uid, cluster, left.runs))
+    ideation, implementation = _first_questions(config)
+    return Rehearsal(
+        config=config,
+        workspace=workspace,
+        is_new=is_new,
+        holder=holder_of(workspace.lease),
+        place=cluster.place,
+        left=left,
+        open_runs=open_runs,
+        largest_array=largest,
+        array=array,
+        preview=preview,
+        ideation=ideation,
+        implementation=implementation,
+    )
+
+
+def _left(config: Config, known: Workspace) -> Left:
+    outcomes = read_records(known.ledger, OutcomeRow)
+    return left_of(
+        config.search,
+        read_records(known.ledger, Idea),
+        done={row.idea_id for row in outcomes if row.repeat == 0},
+        patched={patch.idea_id for patch in read_records(known.ledger, Patch) if patch.applied},
+    )
+
+
+async def _next_array(
+    config: Config, workspace: Workspace, uid: str, cluster: Cluster, stretches: Sequence[int]
+) -> tuple[int | None, JobArray | None, Preview | None]:
+    """Return the site's bound on arrays, the largest array that may come next, and its preview."""
+    largest = await cluster.largest_array()
+    count = min(next(filter(None, stretches), 0), largest or MOST_AT_ONCE, MOST_AT_ONCE)
+    if not count:
+        return largest, None, None
+    name = next_batch_name(workspace, uid)
+    array = array_of(
+        training_plan(config),
+        name=name,
+        folder=workspace.batch(name),
+        indices=tuple(range(count)),
+    )
+    return largest, array, await cluster.preview(array)
+
+
+def _first_questions(config: Config) -> tuple[Request, Request]:
+    """Return the first request for ideas, and the first for a diff of an idea that is not yet."""
+    folder, prompts = env_folder(config), Prompts(config.prompts)
+    task = (folder / "task.md").read_text(encoding="utf-8")
+    baseline = read_tree(folder / "codebase")
+    ideator = IdeatorQuestions(
+        task=task,
+        codebase=baseline,
+        metric=config.env.metric,
+        role=config.llm.ideator,
+        prompts=prompts,
+        seed=config.seed,
+    )
+    implementer = ImplementerQuestions(
+        env=config.env,
+        task=task,
+        baseline=baseline,
+        role=config.llm.implementer,
+        prompts=prompts,
+        seed=config.seed,
+    )
+    idea = Idea(
+        id="e00-i000",
+        epoch=0,
+        text="(here stands the idea)",
+        origin=Origin.FRESH,
+        parents=(),
+        model=config.llm.ideator.model,
+        thinking_tokens=0,
+        idea_tokens=0,
+        prompt_hash="",
+        call_id="",
+        created_at=datetime.now(UTC),
+    )
+    asked = fresh(config.search)[0]
+    return ideator.first(asked, 0, 0, "(here stands its score)", ()), implementer.first(idea, 0)
