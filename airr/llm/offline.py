@@ -71,7 +71,7 @@ class Offline:
         rng.shuffle(singles)
         yield from ((recipe, ()) for recipe in singles)
         while True:
-            first, second = rng.sample(list(self._catalogue.entries.values()), 2)
+            first, second = rng.choices(list(self._catalogue.entries.values()), k=2)
             yield (
                 self._merged([self._varied(first.slug, rng)], [self._varied(second.slug, rng)]),
                 (),

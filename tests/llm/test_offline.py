@@ -60,6 +60,13 @@ async def test_what_was_tried_is_not_proposed_again_until_the_catalogue_is_used_
     assert len({recipe_name(recipe) for recipe in recipes if recipe}) == 96
 
 
+async def test_a_catalogue_of_one_idea_goes_on_with_its_numbers():
+    one = Catalogue([CATALOGUE.entries["peak_lr"]])
+    said = await Offline(one).complete(request(count=3))
+    recipes = {one.recipe_in(block.text) for block in parse_blocks(said.text)}
+    assert len(recipes) == 3
+
+
 async def test_exploiting_merges_varies_and_extends_the_parents_it_was_shown():
     shown = parents("muon", "rotary")
     said = await Offline(CATALOGUE).complete(request(origin="exploit", shown=shown))
