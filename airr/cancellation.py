@@ -39,10 +39,18 @@ OpenRuns = Mapping[str, OpenRun]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancellation:
-    """The runs that are, or were, queued or on a node, and the head that is, or was, at work."""
+class Job:
+    """One array task that is, or was, queued or on a node."""
 
-    runs: tuple[OpenRun, ...]
+    batch: str
+    state: TaskState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """What is cancelled, or would be: jobs by the names of their runs, and the head at work."""
+
+    jobs: Mapping[str, Job]
     holder: Holder | None
 
 
@@ -66,8 +74,8 @@ async def look(workspace: Workspace, cluster: Cluster) -> Cancellation:
     Raises:
         ClusterError: the scheduler did not answer.
     """
-    runs = await _surveyed(_open_runs(workspace), workspace, cluster)
-    return Cancellation(runs=tuple(_live(runs).values()), holder=holder_of(workspace.lease))
+    live = await _live(_open_runs(workspace), workspace, cluster)
+    return Cancellation(jobs=live, holder=holder_of(workspace.lease))
 
 
 async def cancel(workspace: Workspace, cluster: Cluster) -> Cancellation:
@@ -84,15 +92,14 @@ async def cancel(workspace: Workspace, cluster: Cluster) -> Cancellation:
     pulse = asyncio.create_task(lease.keep())
     try:
         open_runs = _open_runs(workspace)
-        live = _live(await _surveyed(open_runs, workspace, cluster))
-        live = {run.planned.key.name: run for run in before.runs} | live
+        live = {**before.jobs, **await _live(open_runs, workspace, cluster)}
         await cluster.cancel(_arrays(open_runs, workspace))
-        ended = await _until_ended(open_runs, workspace, cluster)
-        _take_back(workspace, ended, live.keys())
+        await _until_ended(open_runs, workspace, cluster)
+        _take_back(workspace, open_runs, live.keys())
     finally:
         pulse.cancel()
         lease.release()
-    return Cancellation(runs=tuple(live.values()), holder=before.holder)
+    return Cancellation(jobs=live, holder=before.holder)
 
 
 async def _end_head(holder: Holder, workspace: Workspace, cluster: Cluster) -> None:
@@ -137,31 +144,34 @@ def _arrays(runs: OpenRuns, workspace: Workspace) -> list[JobArray]:
     ]
 
 
-async def _surveyed(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -> OpenRuns:
-    """Return the runs with their state noted."""
+async def _live(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -> dict[str, Job]:
+    """Return what is queued or on a node; what the scheduler says is noted in every run.
+
+    Raises:
+        ClusterError: the scheduler did not answer.
+    """
     found = await cluster.survey(_arrays(runs, workspace))
     if found is None:
         raise ClusterError("the scheduler does not answer, nothing is cancelled: try again later")
     for run in runs.values():
         run.note(found[run.batch.name][run.index].state, time.time())
-    return runs
+    return {
+        name: Job(batch=run.batch.name, state=run.state)
+        for name, run in runs.items()
+        if run.state in LIVE
+    }
 
 
-def _live(runs: OpenRuns) -> dict[str, OpenRun]:
-    return {name: run for name, run in runs.items() if run.state in LIVE}
-
-
-async def _until_ended(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -> OpenRuns:
-    """Return the runs once none of them is queued or on a node."""
+async def _until_ended(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -> None:
+    """Return once none of the runs is queued or on a node."""
     deadline = time.monotonic() + JOBS_SECONDS
-    while left := _live(await _surveyed(runs, workspace, cluster)):
+    while left := await _live(runs, workspace, cluster):
         if time.monotonic() > deadline:
             raise ClusterError(
                 f"{len(left)} cancelled jobs have not ended in {JOBS_SECONDS:.0f} s: look at them "
                 "with squeue, and cancel again"
             )
         await asyncio.sleep(LOOK_SECONDS)
-    return runs
 
 
 def _take_back(workspace: Workspace, runs: OpenRuns, were_live: Collection[str]) -> None:

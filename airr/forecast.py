@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from airr.config import Env, Implement, Search
+from airr.config import Implement, Search
 from airr.records import BASELINE, Idea
 
 
@@ -30,16 +30,20 @@ class Left:
 
 
 def left_of(
-    search: Search, ideas: Sequence[Idea], done: Collection[str], patched: Collection[str] = ()
+    epochs_wanted: int,
+    ideas_per_epoch: int,
+    ideas: Sequence[Idea],
+    *,
+    done: Collection[str],
+    patched: Collection[str] = (),
 ) -> Left:
     """Return what is left; `done` and `patched` are ids of ideas, the baseline among the first."""
     proposed = Counter(idea.epoch for idea in ideas)
     open_ideas = [idea for idea in ideas if idea.id not in done]
     waiting = Counter(idea.epoch for idea in open_ideas)
-    epochs = range(max(search.epochs, *(epoch + 1 for epoch in proposed), 0))
+    epochs = range(max(epochs_wanted, *(epoch + 1 for epoch in proposed), 0))
     to_propose = tuple(
-        0 if epoch in proposed or epoch >= search.epochs else search.ideas_per_epoch
-        for epoch in epochs
+        0 if epoch in proposed or epoch >= epochs_wanted else ideas_per_epoch for epoch in epochs
     )
     by_epoch = tuple(new + waiting[epoch] for epoch, new in zip(epochs, to_propose, strict=True))
     return Left(
@@ -58,24 +62,25 @@ class Hours:
     node_most: float
 
 
-def hours_of(runs: int, env: Env) -> Hours:
-    """Return the GPU-hours and node-hours of runs without retries."""
-    nodes = runs * env.nodes / 3600
-    longest = env.budget_seconds + env.score_seconds
+def hours_of(
+    runs: int, *, nodes: int, gpus: int, budget_seconds: float, score_seconds: float
+) -> Hours:
+    """Return the GPU-hours and node-hours of runs without retries; `gpus` are those of a node."""
+    node_seconds = runs * nodes * (budget_seconds + score_seconds)
     return Hours(
-        gpu_training=nodes * env.gpus * env.budget_seconds,
-        gpu_most=nodes * env.gpus * longest,
-        node_most=nodes * longest,
+        gpu_training=runs * nodes * gpus * budget_seconds / 3600,
+        gpu_most=gpus * node_seconds / 3600,
+        node_most=node_seconds / 3600,
     )
 
 
-def least_seconds(left: Left, env: Env, at_once: int | None) -> float:
+def least_seconds(left: Left, budget_seconds: float, at_once: int | None) -> float:
     """Return how long the trainings take at least, if each uses its whole budget.
 
     `at_once` bounds the runs side by side; None leaves them unbounded.
     """
     rounds = (math.ceil(runs / (at_once or max(runs, 1))) for runs in left.runs)
-    return sum(rounds) * env.budget_seconds
+    return sum(rounds) * budget_seconds
 
 
 def arrays_of(left: Left, largest: int) -> tuple[int, int]:

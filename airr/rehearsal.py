@@ -102,7 +102,8 @@ def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = N
 def _left(config: Config, known: Workspace) -> Left:
     outcomes = read_records(known.ledger, OutcomeRow)
     return left_of(
-        config.search,
+        config.search.epochs,
+        config.search.ideas_per_epoch,
         read_records(known.ledger, Idea),
         done={row.idea_id for row in outcomes if row.repeat == 0},
         patched={patch.idea_id for patch in read_records(known.ledger, Patch) if patch.applied},

@@ -1,4 +1,4 @@
-"""`python -m airr.status`: where a campaign stands, from its files alone."""
+"""`python -m airr.status`: where a campaign stands, from its files and one look at the queue."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from airr.verb import run_verb
 
 def main(raw: dict[str, Any]) -> None:
     """Print where one campaign, or every campaign below the root, stands."""
-    from rich.console import Console  # noqa: PLC0415 - --help needs none of these
+    import asyncio  # noqa: PLC0415 - --help needs none of these
+    import os  # noqa: PLC0415
 
-    from airr.display.standing import standing_of  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    from airr.cluster.queue import look_at_queue  # noqa: PLC0415
+    from airr.display.standing import queued_batches, standing_of  # noqa: PLC0415
     from airr.errors import WorkspaceError  # noqa: PLC0415
     from airr.workspace import Workspace, campaign_folder, names_in  # noqa: PLC0415
 
@@ -23,9 +27,15 @@ def main(raw: dict[str, Any]) -> None:
     found = [workspace for workspace in workspaces if named or workspace.config.exists()]
     if not found:
         raise WorkspaceError(f"no campaign below {root}: start one with python -m airr.evolve")
+    queued = {workspace: queued_batches(workspace) for workspace in found}
+    names = sorted(set().union(*queued.values()))
+    owners = {workspace.config.stat().st_uid for workspace in found if queued[workspace]}
+    queue = None
+    if names:
+        queue = asyncio.run(look_at_queue(names, owners, os.environ, raw["patience"]))
     console = Console()
     for workspace in found:
-        console.print(standing_of(workspace), soft_wrap=True)
+        console.print(standing_of(workspace, queue if queued[workspace] else None), soft_wrap=True)
 
 
 if __name__ == "__main__":

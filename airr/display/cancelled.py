@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 
-from airr.cancellation import Cancellation
+from airr.cancellation import Cancellation, Job
 from airr.cluster.protocol import TaskState
-from airr.executor.openruns import OpenRun
 
 
 def told_of(name: str, found: Cancellation, *, is_dry: bool) -> str:
     """Return what was cancelled of campaign `name`, or would be."""
     lines: list[str] = []
     if found.holder:
-        lines.append(f"head: {found.holder} {'would be' if is_dry else 'was'} ended")
-    if not found.runs:
+        lines.append(f"  head: {found.holder} {'would be' if is_dry else 'was'} ended first")
+    arrays: dict[str, list[Job]] = {}
+    for job in found.jobs.values():
+        arrays.setdefault(job.batch, []).append(job)
+    lines += [f"  {array}: {_states(jobs)}" for array, jobs in sorted(arrays.items())]
+    if not found.jobs:
         return "\n".join([f"campaign {name}: none of its jobs is queued or running", *lines])
-    arrays: dict[str, list[OpenRun]] = {}
-    for run in found.runs:
-        arrays.setdefault(run.batch.name, []).append(run)
+    jobs, of_arrays = _count(len(found.jobs), "job"), _count(len(arrays), "array")
     did = "would cancel" if is_dry else "cancelled"
-    lines.insert(
-        0, f"campaign {name}: {did} {_count(len(found.runs), 'job')} of "
-        f"{_count(len(arrays), 'array')}",
-    )  # fmt: skip
-    lines += [f"  {array}: {_states(runs)}" for array, runs in sorted(arrays.items())]
+    lines.insert(0, f"campaign {name}: {did} {jobs} of {of_arrays}")
     if not is_dry:
-        lines.append(
-            "The same python -m airr.evolve command goes on; what was cancelled runs again."
-        )
+        lines.append("The same python -m airr.evolve command goes on, and runs them again.")
     return "\n".join(lines)
 
 
-def _states(runs: list[OpenRun]) -> str:
-    count = Counter(run.state for run in runs)
-    return f"{count[TaskState.RUNNING]} running, {count[TaskState.PENDING]} queued"
+def _states(jobs: list[Job]) -> str:
+    count = Counter(job.state for job in jobs)
+    said = [
+        f"{count[state]} {word}"
+        for state, word in ((TaskState.RUNNING, "running"), (TaskState.PENDING, "queued"))
+        if count[state]
+    ]
+    return ", ".join(said)
 
 
 def _count(number: int, noun: str) -> str:

@@ -63,11 +63,18 @@ def _to_come(rehearsal: Rehearsal) -> str:
     left, config = rehearsal.left, rehearsal.config
     if not left.total_runs:
         return "Nothing: the campaign is complete. More epochs: search.epochs=N"
-    hours = hours_of(left.total_runs, config.env)
+    env = config.env
+    hours = hours_of(
+        left.total_runs,
+        nodes=env.nodes,
+        gpus=env.gpus,
+        budget_seconds=env.budget_seconds,
+        score_seconds=env.score_seconds,
+    )
     fewest, most = arrays_of(left, min(rehearsal.largest_array or MOST_AT_ONCE, MOST_AT_ONCE))
     at_once = rehearsal.preview.at_once if rehearsal.preview else None
     beside = f"{at_once} runs side by side" if at_once else "every run of an epoch side by side"
-    seconds = least_seconds(left, config.env, at_once)
+    seconds = least_seconds(left, env.budget_seconds, at_once)
     implementing = implementer_calls(left, config.implement)
     return _lines(
         ideas=f"{sum(left.to_propose)} to propose, {left.to_implement} to implement",
@@ -80,7 +87,7 @@ def _to_come(rehearsal: Rehearsal) -> str:
         "retries of lost runs come on top",
         node_hours=f"{hours.node_most:.1f} at most",
         time=f"{duration(seconds)} of training at least with {beside}, if each uses its budget of "
-        f"{duration(config.env.budget_seconds)}",
+        f"{duration(env.budget_seconds)}",
     )
 
 

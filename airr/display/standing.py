@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import time
+
 from rich.console import Group
 from rich.text import Text
 
-from airr.batch import Batch
-from airr.charter import read_charter
+from airr.charter import Charter, read_charter
+from airr.cluster.queue import Glance, describe
 from airr.config import Metric, parse
 from airr.display.tables import best_table, failure_line, spend_text
+from airr.executor.openruns import OpenRun, recover_open_runs
+from airr.forecast import hours_of, left_of
 from airr.lease import holder_of
-from airr.ledger import read_records
+from airr.ledger import read_records, read_table
 from airr.records import BASELINE, Call, Idea, OutcomeRow, Run, Scored, outcome_of
 from airr.summary import best_ideas, failures, spend_of
-from airr.workspace import Workspace, names_in
+from airr.workspace import Workspace
 
 BEST_SHOWN = 5
+BEATS_WITHIN_SECONDS = 90
+"""How old the heartbeat of a run may be that is taken for running: it beats every 15 s."""
 
 
-def standing_of(workspace: Workspace) -> Group:
-    """Return where a campaign stands, for a terminal.
+def queued_batches(workspace: Workspace) -> set[str]:
+    """Return the names of the arrays that Slurm may still know of; none of another scheduler."""
+    if read_charter(workspace).config["cluster"]["scheduler"] != "slurm":
+        return set()
+    ended = read_table(workspace.ledger, "runs", ["id"])["id"].to_pylist()
+    return {run.batch.name for run in recover_open_runs(workspace, ended).values()}
+
+
+def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
+    """Return where a campaign stands, for a terminal; `queue` is None where no Slurm was asked.
 
     Raises:
         WorkspaceError: the folder holds no campaign.
@@ -30,6 +44,7 @@ def standing_of(workspace: Workspace) -> Group:
     rows = read_records(workspace.ledger, OutcomeRow)
     outcomes = {row.idea_id: outcome_of(row) for row in rows if row.repeat == 0}
     runs = read_records(workspace.ledger, Run)
+    open_runs = list(recover_open_runs(workspace, [run.id for run in runs]).values())
     own = {key: outcome for key, outcome in outcomes.items() if key != BASELINE}
     settings = charter.config["search"]
     wanted = settings["epochs"] * settings["ideas_per_epoch"]
@@ -40,7 +55,8 @@ def standing_of(workspace: Workspace) -> Group:
         f"{workspace.name}: {_state(workspace, len(own), len(ideas), wanted)}",
         f"  epoch {epoch + 1} of {settings['epochs']}; {len(ideas)} ideas proposed, "
         f"{scored} scored, {failure_line(failures(own))}",
-        f"  {_open_runs(workspace, {run.id for run in runs})} runs open; {spend_text(spend)}",
+        f"  {_open_line(workspace, open_runs, queue)}",
+        f"  {spend_text(spend)}{_to_come(charter, list(ideas.values()), set(outcomes))}",
     ]
     baseline = outcomes.get(BASELINE)
     if not isinstance(baseline, Scored):
@@ -58,13 +74,35 @@ def _state(workspace: Workspace, done: int, proposed: int, wanted: int) -> str:
     return "interrupted: the same command goes on"
 
 
-def _open_runs(workspace: Workspace, ended: set[str]) -> int:
-    """Return how many runs were submitted and have no row in the ledger yet."""
-    open_runs = 0
-    for name in names_in(workspace.jobs):
-        try:
-            batch = Batch.from_json((workspace.batch(name) / "batch.json").read_bytes())
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # being written at this moment, or damaged: the head tells of it
-        open_runs += sum(run.key.name not in ended for run in batch.runs)
-    return open_runs
+def _open_line(workspace: Workspace, runs: list[OpenRun], queue: Glance | None) -> str:
+    """Return how many runs are on their way, and what the queue says of them."""
+    if not runs:
+        return "no runs open"
+    opened = f"{len(runs)} runs open"
+    if queue is None:
+        return opened
+    if not queue.silence:
+        return f"{opened}: {describe(queue.of({run.batch.name for run in runs}))}"
+    beating = sum(_beats(workspace, run) for run in runs)
+    return (
+        f"{opened}; Slurm does not answer ({queue.silence}); from the files: "
+        f"{beating} ran within the last {BEATS_WITHIN_SECONDS} s"
+    )
+
+
+def _beats(workspace: Workspace, run: OpenRun) -> bool:
+    """Tell whether the heartbeat of a run's worker is young."""
+    try:
+        beat = workspace.heartbeat(run.batch.name, run.planned.key).stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return time.time() - beat < BEATS_WITHIN_SECONDS
+
+
+def _to_come(charter: Charter, ideas: list[Idea], done: set[str]) -> str:
+    """Return the GPU-hours that are left to spend, if there are any."""
+    env, search = charter.config["env"], charter.config["search"]
+    left = left_of(search["epochs"], search["ideas_per_epoch"], ideas, done=done)
+    sizes = ("nodes", "gpus", "budget_seconds", "score_seconds")
+    hours = hours_of(left.total_runs, **{size: env[size] for size in sizes})
+    return f" spent; at most {hours.gpu_most:.1f} GPU-hours to come" if hours.gpu_most else ""
