@@ -2,7 +2,8 @@
 
     AirrError            shown to the user as one calm message, never as a traceback
     ├── ConfigError      a setting is missing, unknown, ill-typed or cannot be met here
-    ├── WorkspaceError   a campaign folder is in use, foreign, damaged or of another config
+    ├── WorkspaceError   a campaign folder is foreign, damaged or of another config
+    │   └── Occupied     another head holds it and is, or may be, alive
     ├── ProviderError    a model endpoint cannot be used at all (bad key, no such model)
     └── ClusterError     the scheduler refused, or cannot be used at all
 
@@ -20,6 +21,10 @@ class ConfigError(AirrError):
 
 class WorkspaceError(AirrError):
     """A campaign folder is in use, foreign, damaged, or was made with another config."""
+
+
+class Occupied(WorkspaceError):
+    """Another head holds the campaign and is, or may be, alive."""
 
 
 class ProviderError(AirrError):

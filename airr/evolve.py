@@ -18,10 +18,13 @@ def main(raw: dict[str, Any]) -> None:
     from airr.display.live import follow  # noqa: PLC0415
     from airr.head import take_the_head  # noqa: PLC0415
 
-    forked_from, dry_run = raw.pop("fork"), raw.pop("dry_run", False)
+    forked_from, once, dry_run = raw.pop("fork"), raw.pop("once"), raw.pop("dry_run", False)
     config = parse_config(raw)
     if dry_run:
         _rehearse(config, raw, forked_from, whole_prompts=dry_run == "prompts")
+        return
+    if once:
+        _take_one_turn(config, raw, forked_from)
         return
 
     async def evolve() -> None:
@@ -40,6 +43,28 @@ def _rehearse(
 
     found = rehearse(config, raw, forked_from)
     print(told_of(found, whole_prompts=whole_prompts))  # noqa: T201 - the verb's output
+
+
+def _take_one_turn(config: Config, raw: dict[str, Any], forked_from: str | None) -> None:
+    """Do what need not wait for the cluster; beside a living head, nothing."""
+    import asyncio  # noqa: PLC0415
+
+    from airr.display.turned import told_of  # noqa: PLC0415
+    from airr.errors import Occupied  # noqa: PLC0415
+    from airr.head import take_the_head  # noqa: PLC0415
+    from airr.turn import check_turns, take_a_turn  # noqa: PLC0415
+
+    check_turns(config)
+
+    async def turn() -> str:
+        async with take_the_head(config, raw, forked_from) as head:
+            return told_of(head, await take_a_turn(head))
+
+    try:
+        said = asyncio.run(turn())
+    except Occupied as error:
+        said = f"{error}\nthis turn has nothing to do"
+    print(said)  # noqa: T201 - the verb's output
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airr.errors import WorkspaceError
+from airr.errors import Occupied, WorkspaceError
 from airr.workspace import names_in, write_atomically
 
 PULSE_SECONDS = 15.0
@@ -66,11 +66,11 @@ class Lease:
         """Take the campaign whose lease folder this is.
 
         Raises:
-            WorkspaceError: another head holds it and is, or may be, alive.
+            Occupied: another head holds it and is, or may be, alive.
         """
         names = names_in(folder)
         if holder := holder_of(folder):
-            raise WorkspaceError(
+            raise Occupied(
                 f"campaign {folder.parent} is being run by {holder}: wait for it, end it, "
                 "or choose another campaign=NAME"
             )
@@ -114,7 +114,7 @@ class Lease:
         try:
             os.link(beside, self.path)
         except FileExistsError as error:
-            raise WorkspaceError(
+            raise Occupied(
                 f"another head took {self.path.parent.parent} at this very moment"
             ) from error
         finally:

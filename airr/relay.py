@@ -143,6 +143,8 @@ def main() -> int:
     if "SLURM_JOB_ID" not in os.environ:
         raise ConfigError("this is for sbatch/head.sbatch alone: sbatch sbatch/head.sbatch ...")
     raws = compositions("evolve", arguments, groups=("llm", "cluster"))
+    if any(raw["once"] for raw in raws):
+        raise ConfigError("once=true is for cron: a head job takes turn after turn, leave it out")
     campaigns = [Workspace(Path(raw["root"]) / raw["campaign"]) for raw in raws]
     name = name_of_heads([campaign.folder for campaign in campaigns])
     job = HeadJob(

@@ -26,6 +26,7 @@ def composed(*overrides: str) -> dict[str, Any]:
     with initialize_config_dir(str(resource("conf")), version_base="1.3"):
         raw = plain(compose("evolve", list(overrides)))
     raw.pop("fork")
+    raw.pop("once")
     return raw
 
 

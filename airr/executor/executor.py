@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from airr.book import Book
 from airr.executor.codebases import Tree, pack, sha256_of
@@ -64,11 +65,18 @@ class Executor:
         self._baseline = baseline
         self._room = asyncio.Semaphore(at_once)
         self._now = now
+        self._in_hand: set[asyncio.Task[Outcome]] = set()
         self.steps: dict[str, Step] = {}
+
+    @property
+    def waits_for_the_cluster(self) -> bool:
+        """Tell whether something is in hand, and all of it waits for results of jobs alone."""
+        waiting = self._scheduler.is_at_rest and self._scheduler.awaited == len(self._in_hand)
+        return waiting and len(self._in_hand) > 0
 
     async def run(self, ideas: Sequence[Idea]) -> AsyncIterator[Outcome]:
         """Yield the outcome of each idea as it comes, in the order of completion."""
-        tasks = [asyncio.create_task(self._outcome(idea)) for idea in ideas]
+        tasks = [self._take_in_hand(self._outcome(idea)) for idea in ideas]
         self.steps |= {idea.id: Step.WAITING for idea in ideas}
         try:
             for task in asyncio.as_completed(tasks):
@@ -81,7 +89,13 @@ class Executor:
     async def measure_baseline(self, repeat: int = 0) -> Outcome:
         """Return the outcome of the unmodified codebase."""
         codebase = self._pack(BASELINE, self._baseline)
-        return await self._scheduler.run(codebase, repeat)
+        return await self._take_in_hand(self._scheduler.run(codebase, repeat))
+
+    def _take_in_hand(self, work: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
+        task = asyncio.create_task(work)
+        self._in_hand.add(task)
+        task.add_done_callback(self._in_hand.discard)
+        return task
 
     async def _outcome(self, idea: Idea) -> Outcome:
         outcome = self._book.outcomes.get((idea.id, 0))

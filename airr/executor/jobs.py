@@ -72,7 +72,22 @@ class Scheduler:
         self._ready: list[Ready] = []
         self._window = MOST_AT_ONCE
         self._wake = asyncio.Event()
+        self._in_tick = True  # the first is still to come
         self.open = recover_open_runs(workspace, book.runs)
+
+    @property
+    def awaited(self) -> int:
+        """Return how many outcomes somebody waits for."""
+        return len(self._waiting)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Tell whether nothing is left to do until the cluster has news.
+
+        All that it takes now is submitted, and of no run it is open whether its job was lost.
+        """
+        in_question = any(run.absent_looks for run in self.open.values())
+        return not (self._in_tick or self._wake.is_set() or in_question)
 
     async def run(self, codebase: Codebase, repeat: int = 0) -> Outcome:
         """Return the outcome of a codebase, running it unless that has been done already."""
@@ -94,7 +109,6 @@ class Scheduler:
         """
         while True:
             await self.tick()
-            self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), self._settings.tick_seconds)
             except TimeoutError:
@@ -103,9 +117,11 @@ class Scheduler:
 
     async def tick(self) -> None:
         """Take one turn: collect, look, submit."""
+        self._in_tick = True
         self._collect()
         await self._look()
         await self._submit_ready()
+        self._in_tick = False
 
     def _make_ready(self, codebase: Codebase, wanted: Wanted) -> None:
         idea_id, repeat = wanted
@@ -194,6 +210,7 @@ class Scheduler:
 
     async def _submit_ready(self) -> None:
         """Submit what is ready and fits, as one array for each set of nodes to avoid."""
+        self._wake.clear()  # what becomes ready from here on wakes the next tick
         largest = await self._cluster.largest_array() if self._ready else None
         if largest is None:
             return

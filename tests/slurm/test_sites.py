@@ -20,6 +20,7 @@ def test_each_site_is_a_slurm_cluster_with_something_of_its_own(site: str):
         bare = plain(compose("evolve", ["cluster=slurm", "cluster.partition=gpu"]))
     for config in (raw, bare):
         config.pop("fork")
+        config.pop("once")
     cluster = parse_config(raw).cluster
     assert cluster.scheduler is Scheduler.SLURM
     assert isinstance(cluster.own, SlurmSettings)
