@@ -14,12 +14,17 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import dacite
 import yaml
 
 from airr.errors import WorkspaceError
-from airr.workspace import Workspace, write_atomically
+from airr.ledger import MANIFEST, Ledger, read_records
+from airr.records import Idea, OutcomeRow
+from airr.workspace import Workspace, names_in, write_atomically
+
+Setting = TypeVar("Setting", str, int)
 
 FREE = (
     "search.epochs",
@@ -44,6 +49,17 @@ class Charter:
     env_sha256: str
     config: Mapping[str, Any]
 
+    def setting(self, name: str, kind: type[Setting]) -> Setting:
+        """Return one setting by its dotted name, such as `search.epochs`.
+
+        Raises:
+            WorkspaceError: it is not there, or of another type: the file was damaged.
+        """
+        value = _flat(self.config).get(name)
+        if not isinstance(value, kind):
+            raise WorkspaceError(f"campaign.yaml is damaged: {name}={value!r} does not fit")
+        return value
+
     def to_yaml(self) -> str:
         """Return the file's text."""
         fields = {
@@ -63,13 +79,15 @@ def read_charter(workspace: Workspace) -> Charter:
     """
     try:
         raw = yaml.safe_load(workspace.config.read_text(encoding="utf-8"))
-        return Charter(**raw)
+        return dacite.from_dict(Charter, raw)
     except FileNotFoundError as error:
         raise WorkspaceError(
-            f"{workspace.folder} holds no campaign: give the folder of one, such as campaign=runs/x"
+            f"{workspace.folder} holds no campaign: python -m airr.status lists those there are"
         ) from error
-    except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
-        raise WorkspaceError(f"{workspace.config} is damaged: {error}") from error
+    except (yaml.YAMLError, dacite.DaciteError, AttributeError, UnicodeDecodeError) as error:
+        raise WorkspaceError(
+            f"{workspace.config} is damaged: put a copy of it back, or remove {workspace.folder}"
+        ) from error
 
 
 def open_charter(
@@ -77,15 +95,22 @@ def open_charter(
 ) -> Charter:
     """Return the campaign's charter: the one it was started with, or a new one.
 
+    One in which nothing has begun is started anew with whatever settings come.
+
     Raises:
         WorkspaceError: it was started with other settings, or another environment.
     """
-    if not workspace.config.exists():
+    if not _has_begun(workspace):
         charter = Charter(
             uid=uuid.uuid4().hex[:6], airr_version=version, env_sha256=env_sha256, config=config
         )
         write_atomically(workspace.config, charter.to_yaml().encode())
         return charter
+    if not workspace.config.exists():
+        raise WorkspaceError(
+            f"{workspace.folder} holds the results of a campaign, but its campaign.yaml is gone: "
+            "put a copy of it back, or start another one with campaign=NEWNAME"
+        )
     return check_charter(workspace, config, env_sha256=env_sha256)
 
 
@@ -96,6 +121,11 @@ def check_charter(workspace: Workspace, config: Mapping[str, Any], *, env_sha256
         WorkspaceError: it was started with other settings, or another environment.
     """
     charter = read_charter(workspace)
+    if (name := charter.config.get("campaign")) != workspace.name:
+        raise WorkspaceError(
+            f"{workspace.folder} is campaign {name}, moved or copied: its jobs write into the old "
+            f"folder. Move it back, or start another one with campaign=NEWNAME fork={name}"
+        )
     changes = fixed_changes(charter.config, config)
     if charter.env_sha256 != env_sha256:
         changes.append("the environment's own files (its codebase or its scorer) were edited")
@@ -105,24 +135,36 @@ def check_charter(workspace: Workspace, config: Mapping[str, Any], *, env_sha256
             f"campaign {workspace.name} was started with other settings:\n  {listed}\n"
             "Scores of both would not compare. Start another one with campaign=NEWNAME, or carry "
             f"this one's ideas and scores over with campaign=NEWNAME fork={workspace.name}"
+            + _as_it_was(charter, config)
         )
     return charter
 
 
-def fork(source: Workspace, target: Workspace) -> None:
-    """Copy what is settled in one campaign as the beginning of another.
+def _has_begun(workspace: Workspace) -> bool:
+    """Tell whether a campaign has submitted, asked or learned anything."""
+    begun = (workspace.ledger / MANIFEST, workspace.journal)
+    return any(path.exists() for path in begun) or bool(names_in(workspace.jobs))
 
-    Raises:
-        WorkspaceError: there is no such campaign.
+
+def _as_it_was(charter: Charter, config: Mapping[str, Any]) -> str:
+    """Return how to go on with the provider of before: a key in the shell may have changed it."""
+    before, now = (one.get("llm", {}).get("provider") for one in (charter.config, config))
+    return "" if before == now else f".\nTo go on with this one as it was: llm={before}"
+
+
+def fork(source: Workspace, target: Workspace) -> None:
+    """Make what is settled in one campaign the beginning of another.
+
+    What the first one paid for (its calls and runs) stays in its own ledger. A campaign that has
+    begun is left as it is: the command that forked it goes on with it.
     """
-    read_charter(source)
-    if target.config.exists():
+    if _has_begun(target):
         return
-    target.create()
-    for folder in ("ledger", "codebases"):
-        shutil.copytree(source.folder / folder, target.folder / folder, dirs_exist_ok=True)
-    if source.journal.exists():
-        write_atomically(target.journal, source.journal.read_bytes())
+    shutil.copytree(source.folder / "codebases", target.folder / "codebases", dirs_exist_ok=True)
+    outcomes = read_records(source.ledger, OutcomeRow)
+    settled = {row.idea_id for row in outcomes}
+    ideas = [idea for idea in read_records(source.ledger, Idea) if idea.id in settled]
+    Ledger(target.ledger).append([*ideas, *outcomes])
 
 
 def fixed_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

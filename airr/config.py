@@ -310,6 +310,11 @@ def _check_ranges(config: Config) -> None:
         "cluster.max_retries": config.cluster.max_retries,
         "env.gpus": config.env.gpus,
     }
+    if isinstance(config.cluster.own, LocalSettings):
+        not_negative["cluster.slots"] = config.cluster.own.slots
+    url = config.llm.base_url
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise ConfigError(f"llm.base_url={url}: it begins with http:// or https://")
     for name, value in at_least_one.items():
         if value < 1:
             raise ConfigError(f"{name}={value}: it must be at least 1")

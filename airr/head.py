@@ -17,7 +17,7 @@ from typing import Any
 
 from airr.book import Book
 from airr.campaign import Campaign
-from airr.charter import Charter, fork, hash_of_folder, open_charter
+from airr.charter import Charter, fork, hash_of_folder, open_charter, read_charter
 from airr.cluster.local import Local, Machine
 from airr.cluster.protocol import Cluster
 from airr.cluster.slurm_settings import SlurmSettings
@@ -68,11 +68,14 @@ async def take_the_head(
         AirrError: the campaign cannot be opened, or not be gone on with.
     """
     workspace = Workspace(Path(config.root) / config.campaign)
-    if forked_from:
-        fork(Workspace(Path(config.root) / forked_from), workspace)
+    source = Workspace(Path(config.root) / forked_from) if forked_from else None
+    if source:
+        read_charter(source)
     config = with_sandbox(config)
     cluster = cluster_of(config)
     check_data(config)
+    provider_of(config)  # what these refuse must leave no campaign behind
+    Prompts(config.prompts)
     workspace.create()
     lease = Lease.acquire(workspace.lease)
     try:
@@ -82,6 +85,8 @@ async def take_the_head(
             version=version("airr"),
             env_sha256=hash_of_folder(env_folder(config)),
         )
+        if source:
+            fork(source, workspace)
         _log_into(workspace.log)
         head = assemble(config, charter, workspace, lease, cluster)
         async with _together(head.scheduler.keep_going(), lease.keep()):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
+MANIFEST = "manifest.json"
 TABLES: Mapping[str, type] = {
     "ideas": Idea,
     "patches": Patch,
@@ -181,7 +182,7 @@ class Ledger:
     def _commit(self, tables: Mapping[str, list[str]]) -> None:
         manifest = _Manifest(version=self._manifest.version + 1, tables=tables)
         text = json.dumps({"format": FORMAT, "version": manifest.version, "tables": tables})
-        write_atomically(self.folder / "manifest.json", text.encode())
+        write_atomically(self.folder / MANIFEST, text.encode())
         self._manifest = manifest
 
     def _remove_orphans(self) -> None:
@@ -261,7 +262,7 @@ def _read_part(path: Path, schema: pa.Schema) -> pa.Table | None:
 
 
 def _read_manifest(folder: Path) -> _Manifest:
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     none: dict[str, list[str]] = {name: [] for name in TABLES}
     try:
         raw = json.loads(path.read_bytes())

@@ -35,7 +35,13 @@ def main(raw: dict[str, Any]) -> None:
         queue = asyncio.run(look_at_queue(names, owners, os.environ, raw["patience"]))
     console = Console()
     for workspace in found:
-        console.print(standing_of(workspace, queue if queued[workspace] else None), soft_wrap=True)
+        try:
+            standing = standing_of(workspace, queue if queued[workspace] else None)
+        except WorkspaceError as error:
+            if named:
+                raise
+            standing = f"{workspace.name}: {error}\n"
+        console.print(standing, soft_wrap=True)
 
 
 if __name__ == "__main__":

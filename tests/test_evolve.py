@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def airr(verb: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[s
         text=True,
         timeout=120,
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "120"},
+        env={**os.environ, "COLUMNS": "120", "ANTHROPIC_API_KEY": ""},
         check=False,
     )
 
@@ -111,9 +112,41 @@ def test_a_fork_starts_from_the_ideas_and_scores_of_another_campaign(
         cwd=place,
     )  # fmt: skip
     assert forked.returncode == 0, forked.stderr
-    old, new = (load(place / "runs" / name).ideas for name in ("toy", "twig"))
-    assert set(old.head(8).text) <= set(new.text)
-    assert len(new) == 16
+    old, new = (load(place / "runs" / name) for name in ("toy", "twig"))
+    assert set(old.ideas.head(8).text) <= set(new.ideas.text)
+    assert len(new.ideas) == 16
+    assert not set(old.runs.batch) & set(new.runs.batch), "a run would be paid for twice"
+    assert len(new.calls) <= len(old.calls)
+
+
+def test_a_start_that_is_refused_leaves_no_campaign_behind(place: Path, toy_env: list[str]):
+    name = "campaign=stillborn"
+    for wrong in ("prompts=/nope", "llm=anthropic", "llm.provider=nobody", "fork=nothing"):
+        refused = airr("evolve", *QUICK, *toy_env, wrong, name, cwd=place)
+        assert refused.returncode == 2, refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert not (place / "runs" / "stillborn").exists(), wrong
+
+
+def test_a_campaign_that_was_moved_or_lost_its_settings_is_not_gone_on_with(
+    finished, place: Path, toy_env: list[str]
+):
+    for name in ("moved", "lost", "damaged"):
+        shutil.copytree(place / "runs" / "toy", place / "runs" / name)
+    (place / "runs" / "lost" / "campaign.yaml").unlink()
+    settings = place / "runs" / "damaged" / "campaign.yaml"
+    settings.write_text(settings.read_text().replace("epochs: 2", "epochs: many"))
+    moved, lost = (
+        airr("evolve", *QUICK, *toy_env, f"campaign={name}", cwd=place).stderr
+        for name in ("moved", "lost")
+    )
+    assert "is campaign toy, moved or copied" in moved
+    assert "its campaign.yaml is gone" in lost
+    told = airr("status", f"root={place / 'runs'}", cwd=place)
+    assert "damaged: campaign.yaml is damaged: search.epochs='many' does not fit" in told.stdout
+    assert "toy: complete" in told.stdout
+    for name in ("moved", "lost", "damaged"):
+        shutil.rmtree(place / "runs" / name)
 
 
 def test_an_environment_that_was_edited_since_is_refused(finished, place: Path, toy_env: list[str]):

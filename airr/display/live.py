@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -18,6 +19,7 @@ from airr.cluster.protocol import TaskState
 from airr.config import Sandbox
 from airr.display.tables import (
     best_table,
+    counted,
     duration,
     failure_line,
     gain_text,
@@ -34,6 +36,8 @@ from airr.summary import best_ideas, failures, spend_of, time_spent
 
 LOOK_SECONDS = 0.5
 BEST_SHOWN = 10
+WARNINGS_APART_SECONDS = 15
+"""Between two warnings on the screen; all of them stand in airr.log."""
 
 
 @asynccontextmanager
@@ -44,14 +48,37 @@ async def follow(head: Head) -> AsyncGenerator[None]:
     began = time.monotonic()
     had = len(head.book.outcomes)
     watcher = asyncio.create_task(_watch(head, console, began))
+    warnings = _Warnings(console, began)
+    logging.getLogger("airr").addHandler(warnings)
     try:
         yield
     finally:
+        logging.getLogger("airr").removeHandler(warnings)
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)
     if had == len(head.book.outcomes):
-        console.print(f"\ncampaign {head.workspace.name} is complete: nothing was left to do")
+        console.print(
+            f"\ncampaign {head.workspace.name} is complete: nothing was left to do in its "
+            f"{counted(head.config.search.epochs, 'epoch')}"
+        )
     console.print(closing(head, time.monotonic() - began), soft_wrap=True)
+
+
+class _Warnings(logging.Handler):
+    """Shows what the log warns of, now and then: an endpoint without an answer, lost jobs."""
+
+    def __init__(self, console: Console, began: float) -> None:
+        super().__init__(level=logging.WARNING)
+        self._console = console
+        self._began = began
+        self._quiet_until = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        now = time.monotonic()
+        if now < self._quiet_until:
+            return
+        self._quiet_until = now + WARNINGS_APART_SECONDS
+        _say(self._console, now - self._began, record.getMessage())
 
 
 def opening(head: Head) -> str:
@@ -68,8 +95,8 @@ def opening(head: Head) -> str:
         f"env       {env.name}: {env.title}",
         f"cluster   {where}; {shield or f'sandbox {cluster.sandbox}'}",
         f"llm       {who}",
-        f"search    {config.search.name}: {config.search.epochs} epochs of "
-        f"{config.search.ideas_per_epoch} ideas, seed {config.seed}",
+        f"search    {config.search.name}: {counted(config.search.epochs, 'epoch')} of "
+        f"{counted(config.search.ideas_per_epoch, 'idea')}, seed {config.seed}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -88,19 +115,25 @@ def closing(head: Head, seconds: float) -> Group:
     scored = sum(isinstance(outcome, Scored) for outcome in ideas.values())
     failed = failure_line(failures(ideas))
     lines = [
-        f"{len(ideas)} ideas: {scored} scored, {failed}",
+        f"{counted(len(ideas), 'idea')}: {scored} scored, {failed}",
         f"took    {duration(seconds)}",
         f"stages  {time_line(time_spent(calls, patches, runs, outcomes))}",
         f"spent   {spend_text(spend_of(calls, runs))}",
         f"ledger  {head.workspace.ledger} (Python: airr.ledger.load('{folder}'))",
         "next    "
         f"python -m airr.status campaign={folder}   how it stands\n"
-        f"        python -m airr.evolve search.epochs={head.config.search.epochs + 2} "
+        f"        python -m airr.evolve search.epochs={_epochs_done(head) + 2} "
         f"campaign={head.workspace.name}   two epochs more",
     ]
     if head.config.llm.provider == "offline":
         lines.insert(1, "ideas   from the offline catalogue; no model was asked")
     return Group(best_table(best, baseline, metric), Text("\n".join(lines)))
+
+
+def _epochs_done(head: Head) -> int:
+    """Return the epochs that exist, which may be more than this start asked for."""
+    proposed = (idea.epoch + 1 for idea in head.book.ideas.values())
+    return max(head.config.search.epochs, *proposed)
 
 
 def first_outcomes(head: Head) -> dict[str, Outcome]:
@@ -125,12 +158,11 @@ async def _tell_news(head: Head, console: Console, began: float) -> None:
         await asyncio.sleep(LOOK_SECONDS)
         for key in [key for key in head.book.outcomes if key not in told]:
             told.add(key)
-            console.print(
-                f"{duration(time.monotonic() - began):>12}  {_news(head, key[0])}",
-                soft_wrap=True,
-                markup=False,
-                highlight=False,
-            )
+            _say(console, time.monotonic() - began, _news(head, key[0]))
+
+
+def _say(console: Console, seconds: float, what: str) -> None:
+    console.print(f"{duration(seconds):>12}  {what}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _news(head: Head, idea_id: str) -> str:

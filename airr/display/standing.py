@@ -11,6 +11,7 @@ from airr.charter import Charter, read_charter
 from airr.cluster.queue import Glance, describe
 from airr.config import Metric, parse
 from airr.display.tables import best_table, failure_line, spend_text
+from airr.errors import WorkspaceError
 from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.forecast import hours_of, left_of
 from airr.lease import holder_of
@@ -26,7 +27,11 @@ BEATS_WITHIN_SECONDS = 90
 
 def queued_batches(workspace: Workspace) -> set[str]:
     """Return the names of the arrays that Slurm may still know of; none of another scheduler."""
-    if read_charter(workspace).config["cluster"]["scheduler"] != "slurm":
+    try:
+        scheduler = read_charter(workspace).setting("cluster.scheduler", str)
+    except WorkspaceError:  # which its standing will tell
+        return set()
+    if scheduler != "slurm":
         return set()
     ended = read_table(workspace.ledger, "runs", ["id"])["id"].to_pylist()
     return {run.batch.name for run in recover_open_runs(workspace, ended).values()}
@@ -46,14 +51,14 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
     runs = read_records(workspace.ledger, Run)
     open_runs = list(recover_open_runs(workspace, [run.id for run in runs]).values())
     own = {key: outcome for key, outcome in outcomes.items() if key != BASELINE}
-    settings = charter.config["search"]
-    wanted = settings["epochs"] * settings["ideas_per_epoch"]
+    epochs = charter.setting("search.epochs", int)
+    wanted = epochs * charter.setting("search.ideas_per_epoch", int)
     scored = sum(isinstance(outcome, Scored) for outcome in own.values())
     spend = spend_of(read_records(workspace.ledger, Call), runs)
     epoch = max((idea.epoch for idea in ideas.values()), default=0)
     text = [
         f"{workspace.name}: {_state(workspace, len(own), len(ideas), wanted)}",
-        f"  epoch {epoch + 1} of {settings['epochs']}; {len(ideas)} ideas proposed, "
+        f"  epoch {epoch + 1} of {epochs}; {len(ideas)} ideas proposed, "
         f"{scored} scored, {failure_line(failures(own))}",
         f"  {_open_line(workspace, open_runs, queue)}",
         f"  {spend_text(spend)}{_to_come(charter, list(ideas.values()), set(outcomes))}",

@@ -32,7 +32,7 @@ def best_table(best: Sequence[Best], baseline: Scored, metric: Metric) -> Table:
         width = max(len(title), *(len(row[column]) for row in rows))
         justify = "left" if column == 0 else "right"
         table.add_column(title, justify=justify, no_wrap=True, min_width=width)
-    table.add_column("what", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("what", ratio=1)
     for *cells, style in rows:
         table.add_row(*map(Text, cells), style=style)
     return table
@@ -72,6 +72,11 @@ def spend_text(spend: Spend) -> str:
 def time_line(seconds: Mapping[str, float]) -> str:
     """Return where the time of the work went."""
     return ", ".join(f"{stage} {duration(spent)}" for stage, spent in seconds.items())
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 idea`, `8 ideas`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def duration(seconds: float) -> str:
