@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airr.charter import read_charter
 from airr.cluster.local import Local, Machine
@@ -27,7 +27,7 @@ from airr.executor.openruns import withdraw as record_withdrawal
 from airr.lease import Holder, Lease, holder_of, remove_lease_of
 from airr.ledger import read_records
 from airr.records import Reason, Run
-from airr.workspace import Workspace
+from airr.workspace import Workspace, names_in
 
 LOOK_SECONDS = 0.5
 HEAD_SECONDS = 20.0
@@ -48,10 +48,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancellation:
-    """What is cancelled, or would be: jobs by the names of their runs, and the head at work."""
+    """What is cancelled, or would be: jobs by the names of their runs, and the head at work.
+
+    `companions` are other campaigns of the same head, as a sweep has them; they lose it too.
+    """
 
     jobs: Mapping[str, Job]
     holder: Holder | None
+    companions: tuple[str, ...]
 
 
 def cluster_of(workspace: Workspace) -> Cluster:
@@ -75,7 +79,8 @@ async def look(workspace: Workspace, cluster: Cluster) -> Cancellation:
         ClusterError: the scheduler did not answer.
     """
     live = await _live(_open_runs(workspace), workspace, cluster)
-    return Cancellation(jobs=live, holder=holder_of(workspace.lease))
+    holder = holder_of(workspace.lease)
+    return Cancellation(jobs=live, holder=holder, companions=_companions(holder, workspace))
 
 
 async def cancel(workspace: Workspace, cluster: Cluster) -> Cancellation:
@@ -99,7 +104,20 @@ async def cancel(workspace: Workspace, cluster: Cluster) -> Cancellation:
     finally:
         pulse.cancel()
         lease.release()
-    return Cancellation(jobs=live, holder=before.holder)
+    return replace(before, jobs=live)
+
+
+def _companions(holder: Holder | None, workspace: Workspace) -> tuple[str, ...]:
+    """Return the other campaigns below the same root that this head runs."""
+    if holder is None:
+        return ()
+    root = workspace.folder.absolute().parent
+    others = {name: holder_of(Workspace(root / name).lease) for name in names_in(root)}
+    return tuple(
+        name
+        for name, other in others.items()
+        if other and (other.host, other.pid) == (holder.host, holder.pid) and name != workspace.name
+    )
 
 
 async def _end_head(holder: Holder, workspace: Workspace, cluster: Cluster) -> None:

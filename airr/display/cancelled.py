@@ -13,6 +13,8 @@ def told_of(name: str, found: Cancellation, *, is_dry: bool) -> str:
     lines: list[str] = []
     if found.holder:
         lines.append(f"  head: {found.holder} {'would be' if is_dry else 'was'} ended first")
+    if found.companions:
+        lines.append(f"  it also runs {', '.join(found.companions)}, whose jobs are let alone")
     arrays: dict[str, list[Job]] = {}
     for job in found.jobs.values():
         arrays.setdefault(job.batch, []).append(job)

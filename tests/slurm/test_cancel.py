@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
+from airr.cluster.head_job import name_of_heads
 from airr.ledger import load
 from tests.campaigns import assert_nothing_is_double
 from tests.slurm.cluster import VirtualCluster
 from tests.slurm.daemons import wait_until
 from tests.slurm.people import Held, airr, held_campaign, jobs_of
 
+HEAD = Path(__file__).parents[2] / "sbatch" / "head.sbatch"
 pytestmark = pytest.mark.timeout(240)
+
+
+HALF_A_NODE_OF_ONE = ("+cluster.extra.nodelist=node1", "env.cpus=8")
+"""Two runs at once, and no more."""
 
 
 def assert_complete(campaign: Held) -> None:
@@ -35,15 +42,15 @@ def wait_for_a_held_job(campaign: Held, cluster: VirtualCluster) -> None:
 def test_cancel_ends_the_head_and_the_jobs_of_one_campaign_which_then_goes_on(
     cluster: VirtualCluster, tmp_path: Path
 ):
-    mine = held_campaign("mine", tmp_path, "cluster.max_nodes=2", cluster=cluster)
+    mine = held_campaign("mine", tmp_path, *HALF_A_NODE_OF_ONE, cluster=cluster)
     other = held_campaign("other", tmp_path, cluster=cluster)
     with mine.command.start() as my_head, other.command.start() as other_head:
         wait_until(
             "jobs of both campaigns",
             lambda: (
                 len(jobs_of(cluster, "mine", "RUNNING")) >= 2
-                and jobs_of(cluster, "mine", "PENDING")
-                and jobs_of(cluster, "other", "RUNNING")
+                and bool(jobs_of(cluster, "mine", "PENDING"))
+                and bool(jobs_of(cluster, "other", "RUNNING"))
             ),
             seconds=60,
         )
@@ -90,6 +97,30 @@ def test_cancelled_jobs_of_a_killed_head_are_ended_too(cluster: VirtualCluster, 
     assert_complete(orphan)
 
 
+def test_a_head_that_is_a_job_is_ended_with_its_successor(cluster: VirtualCluster, tmp_path: Path):
+    relayed = held_campaign("relayed", tmp_path, cluster=cluster)
+    said = cluster.run(
+        *("env", "-C", str(tmp_path), f"AIRR_PYTHON={sys.executable}"),
+        *("sbatch", "--mem=2G", "--time=30", str(HEAD), *relayed.command.overrides),
+    )
+    assert said.returncode == 0, said.stderr
+    chain = f"--name={name_of_heads([relayed.folder])}"
+
+    def heads() -> list[str]:
+        return cluster.run("squeue", "--noheader", chain, "--format=%T").stdout.split()
+
+    wait_until("a head and its successor", lambda: len(heads()) == 2, seconds=60)
+    wait_for_a_held_job(relayed, cluster)
+    done = airr("cancel", "campaign=runs/relayed", cwd=tmp_path, environment=cluster.environment)
+    assert done.returncode == 0, done.stderr
+    assert f"(Slurm job {name_of_heads([relayed.folder])})" in done.stdout
+    assert not heads()
+    assert not jobs_of(cluster, "relayed", "PENDING,RUNNING,COMPLETING")
+    relayed.let_go()
+    relayed.command.finish()
+    assert_complete(relayed)
+
+
 def workers_of(campaign: Held) -> list[psutil.Process]:
     """Return the processes of the workers of a campaign's ideas."""
     found: list[psutil.Process] = []
@@ -109,11 +140,7 @@ def test_cancel_of_a_campaign_on_this_machine_ends_its_workers(tmp_path: Path, i
     with local.command.start() as head:
         wait_until(
             "a waiting worker",
-            lambda: (
-                (local.place / "local-first").exists()
-                and len(load(local.folder).runs) == 1
-                and workers_of(local)
-            ),
+            lambda: bool(workers_of(local)),
             seconds=60,
         )
         if is_killed:
