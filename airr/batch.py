@@ -19,7 +19,8 @@ from airr.records import Reason, RunKey, Stage
 class Command:
     """A program of an environment, and what it adds to the environment variables.
 
-    `{python}`, `{env}`, `{gpus}` and `{nodes}` in its arguments are filled in on the node.
+    `{python}`, `{env}`, `{gpus}` and `{nodes}` in its arguments are filled in on the node; the
+    argument `{rendezvous}` becomes the options by which the nodes' torchrun find each other.
     """
 
     argv: tuple[str, ...]

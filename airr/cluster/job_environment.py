@@ -20,7 +20,7 @@ ALLOWED = frozenset(
         "SLURM_CONF",
     }
 )
-ALLOWED_PREFIXES = ("LC_", "LMOD_", "MODULE", "NCCL_")
+ALLOWED_PREFIXES = ("LC_", "LMOD_", "MODULE", "NCCL_", "GLOO_")
 
 
 def job_environment(

@@ -6,6 +6,7 @@ it is killed, also those that left their process group or were orphaned.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -19,10 +20,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
+from airr.worker.stop import Stop
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 WATCH_SECONDS = 0.25
 LIMITS_SECONDS = 1.0
+SIGNAL_SECONDS = 0.5
+"""A scheduler that ends a job signals all of its processes: ours may hear of it last."""
 
 
 class Ending(StrEnum):
@@ -38,6 +43,8 @@ class Ending(StrEnum):
     """It was killed over its disk limit."""
     STOPPED = "stopped"
     """The worker itself was told to stop."""
+    UNSTARTED = "unstarted"
+    """A node could not start it, or lost it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,23 +66,18 @@ class Ended:
     seconds: float
 
 
-class Stop(threading.Event):
-    """Set when the worker itself must end soon; `silent` if it is to leave no result."""
-
-    silent = False
-
-
 def run_limited(
     argv: Sequence[str],
     *,
     limits: Limits,
-    log: LogFile,
+    log: LogFile | None,
     stop: Stop,
-    kill: Callable[[], None] | None = None,
+    farewell: float = 0.0,
 ) -> Ended:
     """Run a command to its end or to the first limit it meets; nothing of it runs afterwards.
 
-    `kill` ends what is no descendant of this process, and everything that is.
+    Without a log it writes where this process does. One that answers for more than its own
+    descendants is first told to end, with SIGTERM, and has `farewell` seconds to do so.
 
     Raises:
         OSError: the command could not be started.
@@ -85,21 +87,37 @@ def run_limited(
     process = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE if log else None,
+        stderr=subprocess.STDOUT if log else None,
         start_new_session=True,
         preexec_fn=_limit_child(limits.disk_bytes),  # noqa: PLW1509 - it makes two system calls
     )
-    assert process.stdout is not None
-    reader = threading.Thread(target=log.copy_from, args=(process.stdout,), daemon=True)
-    reader.start()
+    reader = _copying(process.stdout, log)
     ending = _watch(process, limits, stop)
-    if ending is not Ending.EXITED and kill is not None:
-        kill()
+    if ending is not Ending.EXITED and farewell:
+        _bid_farewell(process, farewell)
     kill_descendants()
     returncode = process.wait()
-    reader.join(timeout=5)
+    if reader:
+        reader.join(timeout=5)
+    if returncode and ending is Ending.EXITED and stop.wait(SIGNAL_SECONDS):
+        ending = Ending.STOPPED
     return Ended(ending=ending, returncode=returncode, seconds=time.monotonic() - started)
+
+
+def _copying(stream: IO[bytes] | None, log: LogFile | None) -> threading.Thread | None:
+    """Copy a process's output into its log while it runs, where there is one."""
+    if stream is None or log is None:
+        return None
+    reader = threading.Thread(target=log.copy_from, args=(stream,), daemon=True)
+    reader.start()
+    return reader
+
+
+def _bid_farewell(process: subprocess.Popen[bytes], seconds: float) -> None:
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):  # it is killed with the rest
+        process.wait(timeout=seconds)
 
 
 def _watch(process: subprocess.Popen[bytes], limits: Limits, stop: Stop) -> Ending:

@@ -1,13 +1,15 @@
 """argv + what a candidate may see -> argv inside a sandbox.
 
 A candidate sees its codebase, its output, the training data, the environment's folder and the
-system's programs; no home, no campaign, no validation data, no key, no network but loopback.
+system's programs; no home, no campaign, no validation data, no key, and no network but loopback,
+unless its training spans nodes.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,19 +19,25 @@ from pathlib import Path
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/nsswitch.conf")
-PASSED_ON = ("LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES")
+NETWORK_FILES = ("/etc/hosts", "/etc/host.conf", "/etc/resolv.conf")
+PASSED_ON = re.compile(r"LANG|LC_ALL|CUDA_VISIBLE_DEVICES|NCCL_\w+|GLOO_\w+")
 GPU_DEVICES = ("nvidia*", "dri", "kfd")
+FAST_NETWORK = "/dev/infiniband"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What a candidate's process sees of the node, beside system programs and Python itself."""
+    """What a candidate's process sees of the node, beside system programs and Python itself.
+
+    `network` is the node's own, for a training that spans nodes; without it there is loopback.
+    """
 
     readable: tuple[str, ...]
     writable: tuple[str, ...]
     folder: str
     environment: Mapping[str, str]
     gpus: int
+    network: bool
 
 
 def shield(kind: str, view: View) -> tuple[str, ...]:
@@ -63,6 +71,10 @@ def _bubblewrap(view: View) -> tuple[str, ...]:
         for device in _gpu_devices():
             argv += ["--dev-bind", device, device]
         argv += ["--ro-bind", "/sys", "/sys"]
+    if view.network:
+        argv += ["--share-net", "--dev-bind-try", FAST_NETWORK, FAST_NETWORK]
+        for path in NETWORK_FILES:
+            argv += ["--ro-bind-try", path, path]
     for path in (*_system_paths(), *_python_paths(), *view.readable):
         argv += ["--ro-bind", path, path]
     for path in view.writable:
@@ -110,9 +122,7 @@ def candidate_environment(
     own: Mapping[str, str], added: Mapping[str, str], home: str
 ) -> dict[str, str]:
     """Return a candidate's environment variables: an allow-list of ours, and the plan's."""
-    allowed = {
-        name: own[name] for name in ("LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES") if name in own
-    }
+    allowed = {name: value for name, value in own.items() if PASSED_ON.fullmatch(name)}
     path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
     fixed = {
         "PATH": path,

@@ -13,9 +13,10 @@ from typing import Any
 
 from airr.batch import Plan
 from airr.records import Reason
-from airr.worker.clock import Ended, Ending, Limits, LogFile, Stop, run_limited
+from airr.worker.clock import Ended, Ending, Limits, LogFile, run_limited
 from airr.worker.sandbox import View, candidate_environment, shield
 from airr.worker.scratch import Scratch, fill
+from airr.worker.stop import Stop
 from airr.worker.train import Trouble
 
 
@@ -85,6 +86,7 @@ def _scoring_view(plan: Plan, scratch: Scratch) -> View:
         folder=str(scratch.codebase),
         environment=candidate_environment(os.environ, added, home=str(scratch.home)),
         gpus=plan.gpus,
+        network=False,
     )
 
 

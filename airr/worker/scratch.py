@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airr.batch import Plan
+from airr.nodelocal import node_folder
+from airr.worker.rendezvous import Rendezvous, rendezvous_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,16 @@ class Scratch:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def fill(argv: Sequence[str], plan: Plan) -> tuple[str, ...]:
+def scratch_of(batch: str, index: int, node: str = "") -> Scratch:
+    """Return the folders of a run, or of the copy of it on a further node.
+
+    Nodes have names of their own here, since two of them may be one machine or share a disk.
+    """
+    name = f"{batch}-{index}"
+    return Scratch(node_folder() / (f"{name}.{node}" if node else name))
+
+
+def fill(argv: Sequence[str], plan: Plan, rendezvous: Rendezvous | None = None) -> tuple[str, ...]:
     """Return a command of the environment with its placeholders replaced."""
     values = {
         "{python}": sys.executable,
@@ -58,6 +69,9 @@ def fill(argv: Sequence[str], plan: Plan) -> tuple[str, ...]:
     }
     filled: list[str] = []
     for part in argv:
+        if part == "{rendezvous}":
+            filled += rendezvous_arguments(rendezvous)
+            continue
         for placeholder, value in values.items():
             part = part.replace(placeholder, value)  # noqa: PLW2901
         filled.append(part)

@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import signal
+import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from airr.batch import Batch, Plan, PlannedRun, Result
-from airr.nodelocal import lock, node_folder, sweep
-from airr.records import Reason, Stage
-from airr.worker.clock import Stop
-from airr.worker.sandbox import bubblewrap_works
+from airr.batch import Batch, PlannedRun, Result
+from airr.nodelocal import lock, sweep
+from airr.records import Stage
 from airr.worker.score import score
-from airr.worker.scratch import Scratch
+from airr.worker.scratch import Scratch, scratch_of
+from airr.worker.stop import Stop, stop_on_signal
 from airr.worker.train import Trouble, train
-from airr.worker.unpack import BadArchive, unpack
+from airr.worker.unpack import settle
 from airr.workspace import write_atomically
 
 HEARTBEAT_SECONDS = 15.0
@@ -33,17 +32,16 @@ def run_task(batch_file: Path, index: int) -> None:
     """Run one planned run of a batch, unless another process has it or it has a result."""
     batch = Batch.from_json(batch_file.read_bytes())
     run = batch.runs[index]
-    name = f"{batch.name}-{index}"
+    scratch = scratch_of(batch.name, index)
     result_file = Path(batch.inbox) / f"{run.key.name}.json"
     sweep(SCRATCH_PREFIX)
-    with lock(name) as mine:
+    with lock(scratch.folder.name) as mine:
         if not mine or result_file.exists():
             return
-        stop = _stop_on_signal()
-        scratch = Scratch(node_folder() / name)
+        stop = stop_on_signal()
         try:
             with _heartbeat(batch_file.parent / f"{run.key.name}.alive"):
-                result = _evaluate(batch, run, scratch, stop)
+                result = _evaluate(batch, run, scratch, stop, _step(batch_file, index))
             if not stop.silent:
                 _keep_log(scratch, batch_file.parent / f"{run.key.name}.log")
                 write_atomically(result_file, result.to_json().encode())
@@ -51,20 +49,29 @@ def run_task(batch_file: Path, index: int) -> None:
             scratch.remove()
 
 
-def _evaluate(batch: Batch, run: PlannedRun, scratch: Scratch, stop: Stop) -> Result:
+def _step(batch_file: Path, index: int) -> tuple[str, ...]:
+    """Return the command of a node's part in the training, where it is a step of a Slurm job."""
+    if "SLURM_JOB_ID" not in os.environ:
+        return ()
+    return (sys.executable, "-m", "airr.worker.step", str(batch_file), str(index))
+
+
+def _evaluate(
+    batch: Batch, run: PlannedRun, scratch: Scratch, stop: Stop, step: Sequence[str]
+) -> Result:
     """Return what became of a run; every failure that can be foreseen is a result."""
     plan = batch.plan
     result = Result(
         key=run.key,
         batch=batch.name,
-        node=platform.node(),
+        node=os.environ.get("SLURMD_NODENAME") or platform.node(),
         job_id=_job_id(),
         started_at=time.time(),
         ended_at=0.0,
     )
-    if trouble := _unpacked(plan, run, scratch):
+    if trouble := settle(plan, run, scratch):
         return _failed(result, Stage.TRAIN, trouble)
-    training = train(plan, run.seed, scratch, stop)
+    training = train(plan, run.seed, scratch, stop, step)
     result = replace(result, train_seconds=training.seconds, log_tail=training.log_tail)
     if training.trouble:
         return _failed(result, Stage.TRAIN, training.trouble)
@@ -90,20 +97,6 @@ def _failed(result: Result, stage: Stage, trouble: Trouble) -> Result:
     )
 
 
-def _unpacked(plan: Plan, run: PlannedRun, scratch: Scratch) -> Trouble | None:
-    """Put the codebase on the node's disk; None means that it is there."""
-    if plan.sandbox == "bubblewrap" and not bubblewrap_works():
-        return Trouble(Reason.NODE_FAIL, "bubblewrap does not work on this node")
-    try:
-        scratch.make()
-        unpack(Path(run.codebase), run.codebase_sha256, scratch.codebase)
-    except BadArchive as error:
-        return Trouble(Reason.TAMPERED, str(error))
-    except OSError as error:
-        return Trouble(Reason.NODE_FAIL, f"the node cannot unpack the codebase: {error}")
-    return None
-
-
 def _keep_log(scratch: Scratch, path: Path) -> None:
     """Copy the training log to shared storage; a missing log is no reason to lose a result."""
     log = scratch.private / "train.log"
@@ -114,19 +107,6 @@ def _keep_log(scratch: Scratch, path: Path) -> None:
 def _job_id() -> str:
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID", "")
-
-
-def _stop_on_signal() -> Stop:
-    """Stop on a signal: SIGTERM is the scheduler's and is recorded, SIGINT the head's own."""
-    stop = Stop()
-
-    def on_signal(number: int, _frame: object) -> None:
-        stop.silent = number == signal.SIGINT
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, on_signal)
-    return stop
 
 
 @contextmanager

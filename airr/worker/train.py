@@ -6,21 +6,39 @@ import os
 import re
 import stat
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airr.batch import Plan
 from airr.records import Reason
-from airr.worker.clock import Ended, Ending, Limits, LogFile, Stop, run_limited
-from airr.worker.launch import step_killer, step_prefix
+from airr.worker.clock import Ended, Ending, Limits, LogFile, run_limited
+from airr.worker.launch import KILLED, ended_as, srun_command
+from airr.worker.rendezvous import Rendezvous
 from airr.worker.sandbox import View, candidate_environment, shield
 from airr.worker.scratch import Scratch, fill
+from airr.worker.stop import Stop
 
 OUT_OF_MEMORY = re.compile(
     r"OutOfMemoryError|MemoryError|can't allocate memory|oom_kill event|out of memory",
     re.IGNORECASE,
 )
 NO_SPACE = re.compile(r"No space left on device|File too large|Disk quota exceeded", re.IGNORECASE)
+GRACE_SECONDS = 15.0
+"""What the nodes get to end their parts at the deadline, before all of them are ended at once."""
+FAREWELL_SECONDS = 10.0
+"""What srun gets to end a training on all of its nodes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One node's part in a training; mostly, all of it. `deadline` is in unix seconds."""
+
+    plan: Plan
+    seed: int
+    scratch: Scratch
+    deadline: float
+    rendezvous: Rendezvous | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +47,13 @@ class Trouble:
 
     reason: Reason
     detail: str
+
+
+CUT_SHORT = {
+    Ending.STOPPED: Trouble(Reason.PREEMPTED, "the worker was told to stop"),
+    Ending.MEMORY: Trouble(Reason.OOM, "training was killed over its memory limit"),
+    Ending.DISK: Trouble(Reason.DISK_FULL, "training was killed over its disk limit"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,26 +65,17 @@ class Training:
     log_tail: str
 
 
-def train(plan: Plan, seed: int, scratch: Scratch, stop: Stop) -> Training:
+def train(
+    plan: Plan, seed: int, scratch: Scratch, stop: Stop, step: Sequence[str] = ()
+) -> Training:
     """Train until the candidate ends or its budget does; what was saved by then counts.
 
-    The budget counts from the launch of the candidate's first process.
+    The budget counts from the launch of the candidate's first process. `step` is the command
+    that carries out a node's part, on each node of this Slurm job; without it, this process does.
     """
-    view = training_view(plan, seed, scratch, deadline=time.time() + plan.budget_seconds)
-    argv = (
-        *step_prefix(plan, os.environ),
-        *shield(plan.sandbox, view),
-        *fill(plan.train.argv, plan),
-    )
-    limits = Limits(
-        deadline=time.monotonic() + plan.budget_seconds,
-        memory_bytes=int(plan.memory_gb * 1e9),
-        disk_bytes=int(plan.disk_gb * 1e9),
-        disk_folder=scratch.output,
-    )
+    part = Part(plan=plan, seed=seed, scratch=scratch, deadline=time.time() + plan.budget_seconds)
     log = LogFile(scratch.private / "train.log")
-    kill = step_killer(os.environ)
-    ended = run_limited(argv, limits=limits, log=log, stop=stop, kill=kill)
+    ended = run_steps(part, step, stop, log) if step else run_part(part, stop, log)
     checkpoint = scratch.output / plan.checkpoint
     trouble = trouble_with_ending(ended, log.tail(), saved=os.path.lexists(checkpoint))
     if trouble is None:
@@ -67,14 +83,42 @@ def train(plan: Plan, seed: int, scratch: Scratch, stop: Stop) -> Training:
     return Training(trouble=trouble, seconds=ended.seconds, log_tail=log.tail())
 
 
-def training_view(plan: Plan, seed: int, scratch: Scratch, deadline: float) -> View:
+def run_part(part: Part, stop: Stop, log: LogFile | None = None) -> Ended:
+    """Run the candidate on this node, within its limits."""
+    plan = part.plan
+    argv = (
+        *shield(plan.sandbox, training_view(part)),
+        *fill(plan.train.argv, plan, part.rendezvous),
+    )
+    return run_limited(argv, limits=_limits(part), log=log, stop=stop)
+
+
+def run_steps(part: Part, step: Sequence[str], stop: Stop, log: LogFile) -> Ended:
+    """Run `step` on every node of this Slurm job, this one included."""
+    argv = srun_command(part.plan, (*step, f"{part.deadline:.3f}"), os.environ)
+    limits = _limits(part)
+    late = replace(limits, deadline=limits.deadline + GRACE_SECONDS)
+    return ended_as(run_limited(argv, limits=late, log=log, stop=stop, farewell=FAREWELL_SECONDS))
+
+
+def _limits(part: Part) -> Limits:
+    return Limits(
+        deadline=time.monotonic() + part.deadline - time.time(),
+        memory_bytes=int(part.plan.memory_gb * 1e9),
+        disk_bytes=int(part.plan.disk_gb * 1e9),
+        disk_folder=part.scratch.output,
+    )
+
+
+def training_view(part: Part) -> View:
     """Return what the training process sees: its codebase, the training data, its output."""
+    plan, scratch = part.plan, part.scratch
     added = {
         **plan.train.environment,
         "AIRR_DATA": plan.train_data,
         "AIRR_OUT": str(scratch.output),
-        "AIRR_SEED": str(seed),
-        "AIRR_DEADLINE": f"{deadline:.3f}",
+        "AIRR_SEED": str(part.seed),
+        "AIRR_DEADLINE": f"{part.deadline:.3f}",
     }
     return View(
         readable=(plan.train_data,),
@@ -82,30 +126,27 @@ def training_view(plan: Plan, seed: int, scratch: Scratch, deadline: float) -> V
         folder=str(scratch.codebase),
         environment=candidate_environment(os.environ, added, home=str(scratch.home)),
         gpus=plan.gpus,
+        network=plan.nodes > 1,
     )
 
 
 def trouble_with_ending(ended: Ended, log_tail: str, *, saved: bool) -> Trouble | None:
     """Judge how training ended; None means that its checkpoint may be looked at."""
-    last_words = _last_words(log_tail)
-    match ended.ending:
-        case Ending.STOPPED:
-            return Trouble(Reason.PREEMPTED, "the worker was told to stop")
-        case Ending.MEMORY:
-            return Trouble(Reason.OOM, "training was killed over its memory limit")
-        case Ending.DISK:
-            return Trouble(Reason.DISK_FULL, "training was killed over its disk limit")
-        case Ending.DEADLINE:
-            late = f"killed at the deadline after {ended.seconds:.1f} s with nothing saved"
-            return None if saved else Trouble(Reason.OVER_BUDGET, late)
-        case Ending.EXITED:
-            pass
-    if ended.returncode == 0:
-        return None
-    how = f"training ended with status {ended.returncode}: {last_words}"
+    if ended.ending is Ending.EXITED:
+        return _trouble_with_status(ended.returncode, log_tail) if ended.returncode else None
+    if ended.ending is Ending.DEADLINE:
+        late = f"killed at the deadline after {ended.seconds:.1f} s with nothing saved"
+        return None if saved else Trouble(Reason.OVER_BUDGET, late)
+    if ended.ending is Ending.UNSTARTED:
+        return Trouble(Reason.NODE_FAIL, f"a node lost the training: {_last_words(log_tail)}")
+    return CUT_SHORT[ended.ending]
+
+
+def _trouble_with_status(status: int, log_tail: str) -> Trouble:
+    how = f"training ended with status {status}: {_last_words(log_tail)}"
     if NO_SPACE.search(log_tail):
         return Trouble(Reason.DISK_FULL, how)
-    if ended.returncode in (-9, 137) or OUT_OF_MEMORY.search(log_tail):
+    if status in KILLED or OUT_OF_MEMORY.search(log_tail):
         return Trouble(Reason.OOM, how)
     return Trouble(Reason.CRASH, how)
 

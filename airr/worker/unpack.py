@@ -6,11 +6,31 @@ import hashlib
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from airr.batch import Plan, PlannedRun
+from airr.records import Reason
+from airr.worker.sandbox import bubblewrap_works
+from airr.worker.scratch import Scratch
+from airr.worker.train import Trouble
+
 LIMIT_BYTES = 64 * 1024 * 1024
 
 
 class BadArchive(Exception):
     """The archive is not the one that the head packed, or would write outside its folder."""
+
+
+def settle(plan: Plan, run: PlannedRun, scratch: Scratch) -> Trouble | None:
+    """Put a run's codebase on this node's disk; None means that training may begin."""
+    if plan.sandbox == "bubblewrap" and not bubblewrap_works():
+        return Trouble(Reason.NODE_FAIL, "bubblewrap does not work on this node")
+    try:
+        scratch.make()
+        unpack(Path(run.codebase), run.codebase_sha256, scratch.codebase)
+    except BadArchive as error:
+        return Trouble(Reason.TAMPERED, str(error))
+    except OSError as error:
+        return Trouble(Reason.NODE_FAIL, f"the node cannot unpack the codebase: {error}")
+    return None
 
 
 def unpack(archive: Path, sha256: str, into: Path) -> None:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from airr.batch import Batch
 from airr.cluster.protocol import JobArray, TaskState, TaskStatus
 from airr.cluster.slurm import Slurm
 from airr.cluster.slurm_settings import GpuDirective, SlurmSettings
+from airr.executor.arrays import array_of
 from tests.slurm.cluster import VirtualCluster
 
 PLAIN = SlurmSettings(
@@ -62,6 +64,18 @@ def shell_array(
         seconds=240,
     )
     return replace(array, **changes)  # pyright: ignore[reportArgumentType]
+
+
+def worker_array(batch_file: Path) -> JobArray:
+    """Return the array of a batch's runs, as the head would submit it."""
+    batch = Batch.from_json(batch_file.read_bytes())
+    return array_of(
+        batch.plan,
+        name=batch.name,
+        folder=batch_file.parent,
+        indices=tuple(range(len(batch.runs))),
+        exclude_nodes=(),
+    )
 
 
 async def until(
