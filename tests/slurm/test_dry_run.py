@@ -16,7 +16,15 @@ from tests import toy
 from tests.slurm.cluster import VirtualCluster
 from tests.slurm.people import HASTE, airr
 
-SMALL = ["cluster=slurm", "search.epochs=1", "search.ideas_per_epoch=3", "env.gpus=2", *HASTE]
+LIMITS = ["env.budget_seconds=60", "env.score_seconds=60"]
+SMALL = [
+    "cluster=slurm",
+    "search.epochs=1",
+    "search.ideas_per_epoch=3",
+    "env.gpus=2",
+    *LIMITS,
+    *HASTE,
+]
 
 
 @pytest.fixture
