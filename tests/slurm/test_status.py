@@ -36,9 +36,7 @@ def test_status_tells_what_runs_and_what_waits_and_does_without_slurm(
             assert re.search(r"\d runs open: \d running on node1; \d waiting \(", shown), shown
             assert re.search(r"[\d.]+ GPU-hours spent; at most [\d.]+ GPU-hours to come", shown)
 
-            # a killed controller knows only what it had saved, every 5 s
-            seen = time.time()
-            wait_until("the controller to save its state", lambda: cluster.saved_at() > seen + 1)
+            time.sleep(6)  # a killed controller knows only what it had saved, every 5 s
             cluster.daemon("slurmctld").kill()
             try:
                 shown = status(cluster.environment)
