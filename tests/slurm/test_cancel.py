@@ -43,7 +43,7 @@ def test_cancel_ends_the_head_and_the_jobs_of_one_campaign_which_then_goes_on(
     cluster: VirtualCluster, tmp_path: Path
 ):
     mine = held_campaign("mine", tmp_path, *HALF_A_NODE_OF_ONE, cluster=cluster)
-    other = held_campaign("other", tmp_path, cluster=cluster)
+    other = held_campaign("other", tmp_path, "+cluster.extra.nodelist=node2", cluster=cluster)
     with mine.command.start() as my_head, other.command.start() as other_head:
         wait_until(
             "jobs of both campaigns",
