@@ -15,8 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from airr.charter import read_charter
-from airr.cluster.local import Local, Machine
+from airr.cluster.local import Local
 from airr.cluster.protocol import LIVE, Cluster, JobArray, TaskState
+from airr.cluster.slots import Machine, Slots
 from airr.cluster.slurm_settings import SlurmSettings
 from airr.config import parse_config
 from airr.errors import ClusterError, WorkspaceError
@@ -69,7 +70,7 @@ def cluster_of(workspace: Workspace) -> Cluster:
         from airr.cluster.slurm import Slurm  # noqa: PLC0415 - only where it is asked for
 
         return Slurm(own, os.environ)
-    return Local(Machine(cpus=0, gpus=0))
+    return Local(Slots(Machine(cpus=0, gpus=0)))
 
 
 async def look(workspace: Workspace, cluster: Cluster) -> Cancellation:

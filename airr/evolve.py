@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airr.errors import AirrError
 from airr.verb import run_verb
 
 if TYPE_CHECKING:
@@ -32,6 +34,43 @@ def main(raw: dict[str, Any]) -> None:
             await head.campaign.run()
 
     asyncio.run(evolve())
+
+
+def sweep(raws: Sequence[dict[str, Any]]) -> None:
+    """Run campaigns side by side, and compare them.
+
+    Raises:
+        AirrError, OSError: one of them failed; the others have been run to their end.
+    """
+    import asyncio  # noqa: PLC0415
+
+    from airr.config import parse_config  # noqa: PLC0415
+    from airr.display.lanes import follow  # noqa: PLC0415
+    from airr.sweep import Lane, run_side_by_side  # noqa: PLC0415
+    from airr.turn import check_turns  # noqa: PLC0415
+
+    if any(raw.get("dry_run") for raw in raws):
+        for raw in raws:
+            main(raw)
+        return
+    asked = [(raw.pop("fork"), raw.pop("once")) for raw in raws]
+    once = any(once for _, once in asked)
+    lanes = [
+        Lane(config=parse_config(raw), raw=raw, forked_from=source)
+        for raw, (source, _) in zip(raws, asked, strict=True)
+    ]
+    if once:
+        for lane in lanes:
+            check_turns(lane.config)
+
+    async def evolve() -> None:
+        async with follow(lanes):
+            await run_side_by_side(lanes, once=once)
+
+    asyncio.run(evolve())
+    failures = [lane.failure for lane in lanes if lane.failure]
+    for failure in sorted(failures, key=lambda one: isinstance(one, AirrError)):
+        raise failure
 
 
 def _rehearse(
@@ -68,4 +107,4 @@ def _take_one_turn(config: Config, raw: dict[str, Any], forked_from: str | None)
 
 
 if __name__ == "__main__":
-    run_verb("evolve", main, groups=("llm", "cluster"))
+    run_verb("evolve", main, groups=("llm", "cluster"), sweep=sweep)

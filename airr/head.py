@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import os
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,8 +17,9 @@ from typing import Any
 from airr.book import Book
 from airr.campaign import Campaign
 from airr.charter import Charter, fork, hash_of_folder, open_charter, read_charter
-from airr.cluster.local import Local, Machine
+from airr.cluster.local import Local
 from airr.cluster.protocol import Cluster
+from airr.cluster.slots import Slots
 from airr.cluster.slurm_settings import SlurmSettings
 from airr.config import Config
 from airr.errors import ConfigError
@@ -29,6 +29,7 @@ from airr.executor.jobs import Scheduler
 from airr.executor.patches import Implementer
 from airr.executor.plans import env_folder, preflight_plan, resolve_sandbox, training_plan
 from airr.executor.preflight import Preflight
+from airr.headlog import logged_into
 from airr.lease import Lease
 from airr.ledger import Ledger
 from airr.llm.catalogue import Catalogue
@@ -36,10 +37,10 @@ from airr.llm.journal import Journal
 from airr.llm.offline import Offline
 from airr.llm.prices import load_prices
 from airr.llm.protocol import Provider
-from airr.machine import gpu_count
 from airr.prompts import Prompts
 from airr.researcher.ideas import Ideator
 from airr.resources import resource
+from airr.shared import Shared, shared_by
 from airr.workspace import Workspace
 
 
@@ -57,12 +58,16 @@ class Head:
 
 @asynccontextmanager
 async def take_the_head(
-    config: Config, raw: Mapping[str, Any], forked_from: str | None = None
+    config: Config,
+    raw: Mapping[str, Any],
+    forked_from: str | None = None,
+    shared: Shared | None = None,
 ) -> AsyncGenerator[Head]:
     """Hold a campaign and keep its scheduler going while the caller uses it.
 
     Whatever goes wrong in the background (a lost lease, a refusing cluster) ends the caller too,
     with that error. On leaving, the local machine's runs are ended and the lease is let go.
+    `shared` is what it has in common with other campaigns, where there are others.
 
     Raises:
         AirrError: the campaign cannot be opened, or not be gone on with.
@@ -72,7 +77,8 @@ async def take_the_head(
     if source:
         read_charter(source)
     config = with_sandbox(config)
-    cluster = cluster_of(config)
+    shared = shared or shared_by([config])
+    cluster = cluster_of(config, shared.slots)
     check_data(config)
     provider_of(config)  # what these refuse must leave no campaign behind
     Prompts(config.prompts)
@@ -87,18 +93,24 @@ async def take_the_head(
         )
         if source:
             fork(source, workspace)
-        _log_into(workspace.log)
-        head = assemble(config, charter, workspace, lease, cluster)
-        async with _together(head.scheduler.keep_going(), lease.keep()):
-            yield head
-        head.book.enter()
+        with logged_into(workspace.log):
+            head = assemble(config, charter, workspace, lease, cluster, shared)
+            with shared.nodes.counting(head.scheduler) if shared.nodes else nullcontext():
+                async with _together(head.scheduler.keep_going(), lease.keep()):
+                    yield head
+            head.book.enter()
     finally:
         await cluster.close()
         lease.release()
 
 
 def assemble(
-    config: Config, charter: Charter, workspace: Workspace, lease: Lease, cluster: Cluster
+    config: Config,
+    charter: Charter,
+    workspace: Workspace,
+    lease: Lease,
+    cluster: Cluster,
+    shared: Shared,
 ) -> Head:
     """Put the parts of a campaign together."""
     folder = env_folder(config)
@@ -120,6 +132,7 @@ def assemble(
         seed=config.seed,
         uid=charter.uid,
         clock=time.time,
+        limit=shared.nodes,
     )
     implementer = Implementer(
         env=config.env,
@@ -132,7 +145,7 @@ def assemble(
             preflight_plan(config),
             uid=charter.uid,
             seed=config.seed,
-            at_once=config.cluster.preflights,
+            room=shared.preflights,
         ),
         prompts=prompts,
         seed=config.seed,
@@ -180,8 +193,8 @@ def with_sandbox(config: Config) -> Config:
     return replace(config, cluster=replace(config.cluster, sandbox=sandbox))
 
 
-def cluster_of(config: Config) -> Cluster:
-    """Return the scheduler of this config.
+def cluster_of(config: Config, slots: Slots) -> Cluster:
+    """Return the scheduler of this config; `slots` are those of this machine.
 
     Raises:
         ConfigError: this machine has not what the environment needs.
@@ -191,7 +204,7 @@ def cluster_of(config: Config) -> Cluster:
         from airr.cluster.slurm import Slurm  # noqa: PLC0415 - only where it is asked for
 
         return Slurm(own, os.environ)
-    machine = Machine(cpus=os.cpu_count() or 1, gpus=gpu_count(), slots=own.slots)
+    machine = slots.machine
     needs = (
         ("GPUs", env.gpus, machine.gpus),
         ("CPUs", env.cpus, machine.cpus),
@@ -207,7 +220,7 @@ def cluster_of(config: Config) -> Cluster:
             f"env={env.name} cluster=slurm cluster.partition=...\n"
             "  On this machine:     python -m airr.evolve env=nanogpt_tiny"
         )
-    return Local(machine)
+    return Local(slots)
 
 
 def provider_of(config: Config) -> Provider:
@@ -230,14 +243,6 @@ def provider_of(config: Config) -> Provider:
             return OpenAI(concurrency=config.llm.concurrency, base_url=config.llm.base_url)
         case other:
             raise ConfigError(f"llm.provider={other}: known are offline, anthropic, openai")
-
-
-def _log_into(path: Path) -> None:
-    """Send what the head has to say, warnings of libraries included, to the campaign's log."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    logging.captureWarnings(capture=True)
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
 def check_data(config: Config) -> None:

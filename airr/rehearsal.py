@@ -31,6 +31,7 @@ from airr.records import Idea, Origin, OutcomeRow, Patch, Run
 from airr.researcher.questions import Questions as IdeatorQuestions
 from airr.researcher.strategies import strategy_named
 from airr.researcher.strategy import fresh
+from airr.shared import shared_by
 from airr.workspace import Workspace
 
 UNKNOWN_UID = "xxxxxx"
@@ -65,7 +66,7 @@ def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = N
         AirrError: it would be refused, for the same reason.
     """
     config = with_sandbox(config)
-    cluster = cluster_of(config)
+    cluster = cluster_of(config, shared_by([config]).slots)
     check_data(config)
     provider_of(config)
     strategy_named(config.search.name)

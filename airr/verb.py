@@ -23,6 +23,7 @@ from airr.errors import AirrError
 from airr.resources import resource
 
 Body = Callable[[dict[str, Any]], None]
+Sweep = Callable[[Sequence[dict[str, Any]]], None]
 
 MULTIRUN = ("-m", "--multirun")
 
@@ -39,12 +40,21 @@ AUTO = {
 """Config groups whose choice `auto` (or none) is found out on this machine."""
 
 
-def run_verb(config_name: str, body: Body, *, groups: Sequence[str] = ()) -> None:
+def run_verb(
+    config_name: str, body: Body, *, groups: Sequence[str] = (), sweep: Sweep | None = None
+) -> None:
     """Compose the verb's configuration from the command line and run `body` with it.
 
-    `groups` are those of `AUTO` that this verb has. The user's mistakes end in one message and
-    status 2, an interruption in status 130; a defect of ours keeps its traceback.
+    `groups` are those of `AUTO` that this verb has. `sweep` runs what -m composes, all of it at
+    once, where Hydra's launcher would run one job after the other.
+
+    The user's mistakes end in one message and status 2, an interruption in status 130, a refusal
+    of the file system in 1; a defect of ours keeps its traceback.
     """
+    if sweep and is_multirun(sys.argv[1:]):
+        with errors_told():
+            sweep(compositions(config_name, sys.argv[1:], groups=groups))
+        return
     sys.argv = [sys.argv[0], *resolve_auto(sys.argv[1:], groups)]
 
     def with_errors_told(composed: DictConfig) -> None:
@@ -91,8 +101,9 @@ def compositions(
 
 
 def is_multirun(arguments: Sequence[str]) -> bool:
-    """Tell whether a command line asks for a sweep."""
-    return any(argument in MULTIRUN for argument in arguments)
+    """Tell whether a command line asks for a sweep, and for nothing else of Hydra's."""
+    flags = {argument for argument in arguments if argument.startswith("-")}
+    return bool(flags) and flags <= {*MULTIRUN}
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:

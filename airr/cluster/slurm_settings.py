@@ -49,7 +49,7 @@ class SlurmSettings:
     requeue: bool
     """Let Slurm requeue on preemption and node failure; otherwise retries are airr's."""
     max_nodes: int | None
-    """Nodes that one array occupies at once."""
+    """Nodes that one array occupies at once; campaigns side by side share them."""
     mail: str | None
     """Address that hears of failed arrays."""
     setup: tuple[str, ...]

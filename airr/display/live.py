@@ -158,14 +158,15 @@ async def _tell_news(head: Head, console: Console, began: float) -> None:
         await asyncio.sleep(LOOK_SECONDS)
         for key in [key for key in head.book.outcomes if key not in told]:
             told.add(key)
-            _say(console, time.monotonic() - began, _news(head, key[0]))
+            _say(console, time.monotonic() - began, news(head, key[0]))
 
 
 def _say(console: Console, seconds: float, what: str) -> None:
     console.print(f"{duration(seconds):>12}  {what}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _news(head: Head, idea_id: str) -> str:
+def news(head: Head, idea_id: str) -> str:
+    """Return what became of an idea, on one line."""
     outcome = head.book.outcomes[idea_id, 0]
     idea = head.book.ideas.get(idea_id)
     what = headline(idea.text)[:80] if idea else "the unmodified codebase"

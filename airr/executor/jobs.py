@@ -28,6 +28,7 @@ from airr.config import Metric
 from airr.errors import ClusterError
 from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
 from airr.executor.inbox import file_away, read_inbox
+from airr.executor.node_limit import NodeLimit
 from airr.executor.openruns import OpenRun, Ready, open_runs_of, recover_open_runs
 from airr.executor.results import describe_outcome, judge_absence, judge_result, run_row
 from airr.executor.verdicts import Absence, Verdict, verdict_of
@@ -54,10 +55,12 @@ class Scheduler:
         seed: int,
         uid: str,
         clock: Callable[[], float],
+        limit: NodeLimit | None = None,
     ) -> None:
         """Take up what an earlier head left open in this workspace.
 
-        `uid` makes the names of batches unique for ever; `clock` gives unix seconds.
+        `uid` makes the names of batches unique for ever; `clock` gives unix seconds; `limit` is
+        shared with other campaigns.
         """
         self._workspace = workspace
         self._book = book
@@ -68,17 +71,29 @@ class Scheduler:
         self._seed = seed
         self._uid = uid
         self._clock = clock
+        self._limit = limit
         self._waiting: dict[Wanted, asyncio.Future[Outcome]] = {}
         self._ready: list[Ready] = []
         self._window = MOST_AT_ONCE
         self._wake = asyncio.Event()
         self._in_tick = True  # the first is still to come
         self.open = recover_open_runs(workspace, book.runs)
+        self.task_nodes = plan.nodes
 
     @property
     def awaited(self) -> int:
         """Return how many outcomes somebody waits for."""
         return len(self._waiting)
+
+    @property
+    def ready_tasks(self) -> int:
+        """Return how many tasks the runs make that wait to be submitted."""
+        return len(self._ready)
+
+    def open_arrays(self) -> list[JobArray]:
+        """Return what is submitted, or about to be, and has no result yet."""
+        batches = {run.batch.name: run.batch for run in self.open.values()}
+        return [self._array(batch) for batch in batches.values()]
 
     @property
     def is_at_rest(self) -> bool:
@@ -214,16 +229,26 @@ class Scheduler:
         largest = await self._cluster.largest_array() if self._ready else None
         if largest is None:
             return
+        room = await self._limit.room_for(self) if self._limit else largest
+        for batch in self._plan_batches(min(largest, self._window, room)):
+            await self._submit(batch)
+
+    def _plan_batches(self, most: int) -> list[Batch]:
+        """Put `most` ready runs on record as batches, one for each set of nodes to avoid."""
         self._ready.sort(key=lambda one: (one.exclude_nodes, one.key.name))
-        taken = self._ready[: min(largest, self._window)]
-        del self._ready[: len(taken)]
+        taken = self._ready[:most]
+        del self._ready[:most]
+        batches: list[Batch] = []
         for exclude, group in itertools.groupby(taken, key=lambda one: one.exclude_nodes):
             batch = self._plan_batch(list(group), exclude)
             folder = self._workspace.batch(batch.name)
             folder.mkdir()
             write_atomically(folder / "batch.json", batch.to_json().encode())
             self.open |= open_runs_of(batch, self._book.runs)
-            await self._submit(batch)
+            batches.append(batch)
+        if self._limit and batches:
+            self._limit.take(self)
+        return batches
 
     async def _submit(self, batch: Batch) -> None:
         try:

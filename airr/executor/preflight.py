@@ -22,8 +22,8 @@ from airr.records import Reason, RunKey, Stage
 class Preflight:
     """Runs patched trees through the worker with the preflight's plan, a few at a time."""
 
-    def __init__(self, plan: Plan, *, uid: str, seed: int, at_once: int) -> None:
-        """Run at most `at_once` preflights side by side on this machine.
+    def __init__(self, plan: Plan, *, uid: str, seed: int, room: asyncio.Semaphore) -> None:
+        """Run as many preflights side by side as `room` lets in; campaigns may share it.
 
         `uid` is the campaign's: what its last head left of preflights is cleared.
         """
@@ -31,7 +31,7 @@ class Preflight:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._plan = plan
         self._seed = seed
-        self._room = asyncio.Semaphore(at_once)
+        self._room = room
 
     async def check(self, tree: Tree, key: RunKey) -> Result:
         """Return what the worker found; a metric in it means that the tree may have a node."""

@@ -10,7 +10,8 @@ import pytest
 
 from airr.batch import Plan
 from airr.book import Book
-from airr.cluster.local import Local, Machine
+from airr.cluster.local import Local
+from airr.cluster.slots import Machine, Slots
 from airr.config import Cluster, LocalSettings, Sandbox
 from airr.config import Scheduler as SchedulerName
 from airr.executor.codebases import Tree, pack, sha256_of
@@ -61,7 +62,7 @@ def put(workspace: Workspace, idea_id: str, tree: Tree) -> Codebase:
 @asynccontextmanager
 async def head(workspace: Workspace, plan: Plan) -> AsyncGenerator[Scheduler]:
     """A head's scheduler on a fresh local cluster, which dies with it."""
-    cluster = Local(Machine(cpus=2, gpus=0))
+    cluster = Local(Slots(Machine(cpus=2, gpus=0)))
     scheduler = Scheduler(
         workspace=workspace,
         book=book_of(workspace),

@@ -127,7 +127,7 @@ def test_a_head_killed_outright_is_continued_by_its_successor(heads: HeadJobs):
 
 
 def test_a_head_that_crashes_at_once_ends_the_chain_and_says_so(heads: HeadJobs):
-    (heads.campaign / "journal.jsonl").mkdir(parents=True)
+    (heads.campaign / "airr.log").mkdir(parents=True)
     heads.submit()
     heads.until(lambda: "this chain ends here" in heads.log, "the guard")
     heads.until_over()

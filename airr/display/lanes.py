@@ -1,0 +1,127 @@
+"""Campaigns side by side: one line for each while they run, one table to compare them by."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from airr.cluster.protocol import TaskState
+from airr.display.live import LOOK_SECONDS, first_outcomes, news
+from airr.display.tables import duration, gain_text, number
+from airr.display.turned import told_of
+from airr.executor.executor import Step
+from airr.head import Head
+from airr.records import BASELINE, Scored
+from airr.summary import Best, best_ideas
+from airr.sweep import Lane
+
+
+@asynccontextmanager
+async def follow(lanes: Sequence[Lane]) -> AsyncGenerator[None]:
+    """Show what campaigns do while the body runs them, and how they compare afterwards."""
+    console = Console()
+    folders = "".join(f"\n  {lane.folder}" for lane in lanes)
+    console.print(f"{len(lanes)} campaigns side by side:{folders}\n", soft_wrap=True)
+    watch = _watch if console.is_terminal else _tell_news
+    watcher = asyncio.create_task(watch(lanes, console, time.monotonic()))
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+    console.print(closing(lanes), soft_wrap=True)
+
+
+def closing(lanes: Sequence[Lane]) -> Group:
+    """Return how campaigns compare, what turns did, and what ended those that failed."""
+    turns = [told_of(lane.head, lane.turn) for lane in lanes if lane.head and lane.turn]
+    failed = [f"{lane.config.campaign} failed: {lane.failure}" for lane in lanes if lane.failure]
+    return Group(comparison(lanes), Text("\n".join([*turns, *failed])))
+
+
+def comparison(lanes: Sequence[Lane]) -> Table:
+    """Return one row for each campaign with its best idea, the largest gain first."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("campaign", "ideas", "scored", "best", "score", "gain"):
+        justify = "left" if column in {"campaign", "best"} else "right"
+        table.add_column(column, justify=justify, no_wrap=True)
+    ranked = [(lane, _best(lane.head) if lane.head else None) for lane in lanes]
+    ranked.sort(key=lambda pair: -pair[1].gain if pair[1] else math.inf)
+    for lane, best in ranked:
+        table.add_row(*_row(lane, best))
+    return table
+
+
+def _row(lane: Lane, best: Best | None) -> tuple[str, ...]:
+    if not lane.head:
+        return (lane.config.campaign, "not run")
+    ideas = [outcome for key, outcome in first_outcomes(lane.head).items() if key != BASELINE]
+    scored = sum(isinstance(outcome, Scored) for outcome in ideas)
+    counts = (lane.config.campaign, str(len(ideas)), str(scored))
+    if not best:
+        return counts
+    score = number(best.outcome.metric, best.outcome.standard_error)
+    return (*counts, best.idea.id, score, gain_text(best))
+
+
+def _best(head: Head) -> Best | None:
+    found = best_ideas(head.book.ideas, first_outcomes(head), head.config.env.metric, 1)
+    return found[0] if found else None
+
+
+async def _watch(lanes: Sequence[Lane], console: Console, began: float) -> None:
+    with Live(console=console, refresh_per_second=2, transient=True) as live:
+        while True:
+            live.update(_panel(lanes, began))
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def _panel(lanes: Sequence[Lane], began: float) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=duration(time.monotonic() - began))
+    for column in ("campaign", "epoch", "ideas", "runs", "best gain"):
+        table.add_column(column)
+    for lane in lanes:
+        table.add_row(lane.config.campaign, *(_progress(lane.head) if lane.head else ()))
+    return table
+
+
+def _progress(head: Head) -> tuple[str, ...]:
+    epoch, search = head.campaign.epoch, head.config.search
+    steps = head.campaign.executor.steps
+    done = sum(steps.get(idea.id) is Step.DONE for idea in head.book.ideas_of(epoch))
+    states = Counter(run.state for run in head.scheduler.open.values())
+    best = _best(head)
+    return (
+        f"{epoch + 1}/{search.epochs}",
+        f"{done}/{search.ideas_per_epoch}",
+        f"{states[TaskState.RUNNING]} running, {states[TaskState.PENDING]} queued",
+        gain_text(best) if best else "",
+    )
+
+
+async def _tell_news(lanes: Sequence[Lane], console: Console, began: float) -> None:
+    """Print a line for each outcome as it comes, with the campaign it belongs to."""
+    told: set[tuple[str, str]] = set()
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        known = {
+            (lane.config.campaign, idea_id): lane.head
+            for lane in lanes
+            if lane.head
+            for idea_id in first_outcomes(lane.head)
+        }
+        for campaign, idea_id in [key for key in known if key not in told]:
+            when = duration(time.monotonic() - began)
+            line = f"{when:>12}  {campaign}  {news(known[campaign, idea_id], idea_id)}"
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+        told |= known.keys()
