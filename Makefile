@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help install evolve test check format slurm-up slurm-down slurm-env clean
+.PHONY: help install evolve test test-long check format slurm-up slurm-down slurm-env clean
 
 help:  ## say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,8 +28,11 @@ evolve: install  ## run the default campaign, or go on with it; ARGS="search.epo
 	$(BIN)/python -m airr.prepare
 	$(BIN)/python -m airr.evolve $(ARGS)
 
-test: install  ## run every test, those on a real Slurm included
+test: install  ## run the tests, those on a real Slurm included
 	$(BIN)/python -m pytest $(ARGS)
+
+test-long: install  ## run the tests that take minutes each on a real Slurm
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 check: install  ## lint, format, types, import layers
 	$(BIN)/ruff check .

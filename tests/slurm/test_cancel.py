@@ -15,6 +15,8 @@ from tests.slurm.cluster import VirtualCluster
 from tests.slurm.daemons import wait_until
 from tests.slurm.people import Held, airr, held_campaign, jobs_of
 
+pytestmark = pytest.mark.long
+
 HEAD = Path(__file__).parents[2] / "sbatch" / "head.sbatch"
 pytestmark = pytest.mark.timeout(240)
 

@@ -21,6 +21,8 @@ from tests.campaigns import assert_nothing_is_double
 from tests.slurm.cluster import VirtualCluster
 from tests.slurm.test_campaign import HASTE, jobs_by_name
 
+pytestmark = pytest.mark.long
+
 SCRIPT = Path(__file__).parents[2] / "sbatch" / "head.sbatch"
 SLOW = "env.train.argv=[/bin/sh,-c,'sleep 2 && exec {python} train.py']"
 KEY = "sk-for-the-head-alone"

@@ -22,6 +22,8 @@ from tests.slurm.cluster import VirtualCluster
 
 MEET = """\
 import os, pathlib, socket, sys, time
+
+pytestmark = pytest.mark.long
 options = dict(part.lstrip("-").split("=") for part in sys.argv[1:])
 here = (options["master-addr"], int(options["master-port"]))
 rank = int(options["node-rank"])

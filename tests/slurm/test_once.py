@@ -21,6 +21,8 @@ from tests.campaigns import Command, assert_nothing_is_double, what_came_of_it
 from tests.slurm.cluster import VirtualCluster
 from tests.slurm.test_campaign import HASTE, jobs_by_name
 
+pytestmark = pytest.mark.long
+
 SEARCH = ["search.epochs=2", "search.ideas_per_epoch=4"]
 SLOW = "env.train.argv=[/bin/sh,-c,'sleep 4 && exec {python} train.py']"
 

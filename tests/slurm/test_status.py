@@ -12,6 +12,8 @@ from tests.slurm.cluster import VirtualCluster
 from tests.slurm.daemons import wait_until
 from tests.slurm.people import airr, held_campaign, jobs_of
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.timeout(240)
 def test_status_tells_what_runs_and_what_waits_and_does_without_slurm(
