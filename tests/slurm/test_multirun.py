@@ -22,6 +22,8 @@ from tests.campaigns import assert_nothing_is_double
 from tests.slurm.cluster import VirtualCluster
 from tests.slurm.test_campaign import HASTE
 
+pytestmark = pytest.mark.long
+
 NODES = 2
 SWEEP = ["-m", "search=evolution,best_of_n", "seed=1,2", "search.epochs=2"]
 CAMPAIGNS = [
