@@ -20,10 +20,10 @@ from tests.campaigns import Command as Campaign
 from tests.slurm.bench import all_are, backend, until, worker_array
 from tests.slurm.cluster import VirtualCluster
 
+pytestmark = pytest.mark.long
+
 MEET = """\
 import os, pathlib, socket, sys, time
-
-pytestmark = pytest.mark.long
 options = dict(part.lstrip("-").split("=") for part in sys.argv[1:])
 here = (options["master-addr"], int(options["master-port"]))
 rank = int(options["node-rank"])
