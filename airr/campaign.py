@@ -72,8 +72,8 @@ class Campaign:
         )
         if not ideas:
             raise AirrError(
-                f"epoch {self.epoch}: the ideator offered nothing that was not tried before; "
-                "its answers stand in journal.jsonl"
+                f"epoch {self.epoch}: the ideator offered no new idea. airr.log says of each "
+                "answer what was wrong with it; the answers themselves stand in journal.jsonl"
             )
         self.book.enter(ideas)
         log.info("epoch %d: %d ideas proposed", self.epoch, len(ideas))

@@ -32,6 +32,8 @@ FREE = (
     "implement.concurrent_ideas",
     "llm.concurrency",
     "llm.base_url",
+    "llm.*.concurrency",
+    "llm.*.base_url",
     "root",
     "data",
 )

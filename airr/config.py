@@ -7,8 +7,9 @@ Defaults live in conf/ alone. An unknown key, a missing one or one of the wrong 
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -20,6 +21,8 @@ from airr.cluster.slurm_settings import SlurmSettings
 from airr.errors import ConfigError
 
 Settings = TypeVar("Settings")
+OFFLINE = "offline"
+"""The provider that asks no model."""
 CAMPAIGN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
@@ -127,11 +130,27 @@ class Env:
     disk_gb: float
     metric: Metric
 
+    def reserved(self, codebase: Iterable[str]) -> list[str]:
+        """Return what no change may touch: closed files of the codebase, and the sealed scorer."""
+        closed = [
+            path
+            for path in sorted(codebase)
+            if not any(fnmatch.fnmatchcase(path, pattern) for pattern in self.editable)
+        ]
+        own = "{env}/"
+        return closed + [word.removeprefix(own) for word in self.score.argv if word.startswith(own)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A model in one of its two roles. `thinking_tokens` of 0 means no thinking."""
+    """A model in one of its two roles, and where it is asked.
 
+    `thinking_tokens` of 0 means no thinking; `concurrency` bounds the requests under way at once.
+    """
+
+    provider: str
+    base_url: str | None
+    concurrency: int
     model: str
     temperature: float
     max_tokens: int
@@ -140,13 +159,26 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Llm:
-    """Who proposes and who implements. `provider` is resolved before it is frozen."""
+    """Who proposes and who implements.
+
+    `provider`, `base_url` and `concurrency` are those of a role that names no others.
+    """
 
     provider: str
     base_url: str | None
     concurrency: int
     ideator: Role
     implementer: Role
+
+    @property
+    def is_offline(self) -> bool:
+        """Tell whether the catalogue answers for both roles, and no model is asked."""
+        return {self.ideator.provider, self.implementer.provider} == {OFFLINE}
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """Return both roles by their names as settings."""
+        return {"ideator": self.ideator, "implementer": self.implementer}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,7 +333,7 @@ def _check_ranges(config: Config) -> None:
         "search.ideas_per_call": config.search.ideas_per_call,
         "implement.samples": config.implement.samples,
         "implement.concurrent_ideas": config.implement.concurrent_ideas,
-        "llm.concurrency": config.llm.concurrency,
+        **{f"llm.{name}.concurrency": role.concurrency for name, role in config.llm.roles.items()},
         "env.nodes": config.env.nodes,
         "env.cpus": config.env.cpus,
     }
@@ -312,9 +344,9 @@ def _check_ranges(config: Config) -> None:
     }
     if isinstance(config.cluster.own, LocalSettings):
         not_negative["cluster.slots"] = config.cluster.own.slots
-    url = config.llm.base_url
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise ConfigError(f"llm.base_url={url}: it begins with http:// or https://")
+    for url in (config.llm.ideator.base_url, config.llm.implementer.base_url):
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ConfigError(f"llm.base_url={url}: it begins with http:// or https://")
     for name, value in at_least_one.items():
         if value < 1:
             raise ConfigError(f"{name}={value}: it must be at least 1")

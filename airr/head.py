@@ -21,7 +21,7 @@ from airr.cluster.local import Local
 from airr.cluster.protocol import Cluster
 from airr.cluster.slots import Slots
 from airr.cluster.slurm_settings import SlurmSettings
-from airr.config import Config
+from airr.config import OFFLINE, Config
 from airr.errors import ConfigError
 from airr.executor.codebases import read_tree
 from airr.executor.executor import Executor
@@ -32,12 +32,10 @@ from airr.executor.preflight import Preflight
 from airr.headlog import logged_into
 from airr.lease import Lease
 from airr.ledger import Ledger
-from airr.llm.catalogue import Catalogue
 from airr.llm.journal import Journal
-from airr.llm.offline import Offline
 from airr.llm.prices import load_prices
-from airr.llm.protocol import Provider
 from airr.prompts import Prompts
+from airr.providers import providers_of
 from airr.researcher.ideas import Ideator
 from airr.resources import resource
 from airr.shared import Shared, shared_by
@@ -80,7 +78,7 @@ async def take_the_head(
     shared = shared or shared_by([config])
     cluster = cluster_of(config, shared.slots)
     check_data(config)
-    provider_of(config)  # what these refuse must leave no campaign behind
+    providers_of(config)  # what these refuse must leave no campaign behind
     Prompts(config.prompts)
     workspace.create()
     lease = Lease.acquire(workspace.lease)
@@ -120,7 +118,7 @@ def assemble(
     now = functools.partial(datetime.now, UTC)
     ledger = Ledger(workspace.ledger, guard=lease.check)
     prices = load_prices(resource("conf") / "prices.yaml")
-    journal = Journal(workspace.journal, provider_of(config), prices, guard=lease.check)
+    journal = Journal(workspace.journal, providers_of(config), prices, guard=lease.check)
     book = Book(ledger, journal)
     scheduler = Scheduler(
         workspace=workspace,
@@ -163,6 +161,7 @@ def assemble(
     ideator = Ideator(
         task=task,
         codebase=baseline,
+        reserved=config.env.reserved(baseline),
         metric=config.env.metric,
         role=config.llm.ideator,
         search=config.search,
@@ -188,7 +187,7 @@ def with_sandbox(config: Config) -> Config:
     Raises:
         ConfigError: candidates would run unshielded although nobody asked for that.
     """
-    trusted = config.llm.provider == Offline.name
+    trusted = config.llm.implementer.provider == OFFLINE
     sandbox = resolve_sandbox(config.cluster.sandbox, trusted_code=trusted)
     return replace(config, cluster=replace(config.cluster, sandbox=sandbox))
 
@@ -221,28 +220,6 @@ def cluster_of(config: Config, slots: Slots) -> Cluster:
             "  On this machine:     python -m airr.evolve env=nanogpt_tiny"
         )
     return Local(slots)
-
-
-def provider_of(config: Config) -> Provider:
-    """Return who answers requests.
-
-    Raises:
-        ConfigError: there is no such provider.
-        ProviderError: it needs a key, and there is none.
-    """
-    match config.llm.provider:
-        case Offline.name:
-            return Offline(Catalogue.read(env_folder(config) / "catalogue"))
-        case "anthropic":
-            from airr.llm.anthropic import Anthropic  # noqa: PLC0415 - the SDK takes a second
-
-            return Anthropic(concurrency=config.llm.concurrency, base_url=config.llm.base_url)
-        case "openai":
-            from airr.llm.openai import OpenAI  # noqa: PLC0415 - the SDK takes a second
-
-            return OpenAI(concurrency=config.llm.concurrency, base_url=config.llm.base_url)
-        case other:
-            raise ConfigError(f"llm.provider={other}: known are offline, anthropic, openai")
 
 
 def check_data(config: Config) -> None:

@@ -142,7 +142,10 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One answered request to a model; what it cost. `usd` is null where no price is known."""
+    """One answered request to a model; what it cost. `usd` is null where no price is known.
+
+    `left_out` says what of the past its prompt had no room for.
+    """
 
     id: str
     purpose: str
@@ -150,6 +153,7 @@ class Call:
     model: str
     prompt_hash: str
     stop_reason: str
+    left_out: str
     input_tokens: int
     cache_read_tokens: int
     cache_write_tokens: int

@@ -22,12 +22,14 @@ from airr.executor.openruns import recover_open_runs
 from airr.executor.plans import env_folder, training_plan
 from airr.executor.questions import Questions as ImplementerQuestions
 from airr.forecast import Left, left_of
-from airr.head import check_data, cluster_of, provider_of, with_sandbox
+from airr.head import check_data, cluster_of, with_sandbox
 from airr.lease import Holder, holder_of
 from airr.ledger import read_records
 from airr.llm.protocol import Request
 from airr.prompts import Prompts
+from airr.providers import providers_of
 from airr.records import Idea, Origin, OutcomeRow, Patch, Run
+from airr.researcher.questions import Conversation
 from airr.researcher.questions import Questions as IdeatorQuestions
 from airr.researcher.strategies import strategy_named
 from airr.researcher.strategy import fresh
@@ -68,7 +70,7 @@ def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = N
     config = with_sandbox(config)
     cluster = cluster_of(config, shared_by([config]).slots)
     check_data(config)
-    provider_of(config)
+    providers_of(config)
     strategy_named(config.search.name)
     workspace = Workspace(Path(config.root) / config.campaign)
     is_new, uid = not workspace.config.exists(), UNKNOWN_UID
@@ -137,6 +139,7 @@ def _first_questions(config: Config) -> tuple[Request, Request]:
     ideator = IdeatorQuestions(
         task=task,
         codebase=baseline,
+        reserved=config.env.reserved(baseline),
         metric=config.env.metric,
         role=config.llm.ideator,
         prompts=prompts,
@@ -147,6 +150,7 @@ def _first_questions(config: Config) -> tuple[Request, Request]:
         task=task,
         baseline=baseline,
         role=config.llm.implementer,
+        samples=config.implement.samples,
         prompts=prompts,
         seed=config.seed,
     )
@@ -164,4 +168,5 @@ def _first_questions(config: Config) -> tuple[Request, Request]:
         created_at=datetime.now(UTC),
     )
     asked = fresh(config.search)[0]
-    return ideator.first(asked, 0, 0, "(here stands its score)", ()), implementer.first(idea, 0)
+    conversation = Conversation.of(asked, 0, 0, "(here stands its score)", ())
+    return ideator.next(conversation), implementer.first(idea, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from airr.config import Direction, Metric, RewardFormula, Search
+from airr.config import Direction, Metric, RewardFormula, Role, Search
 from airr.records import (
     BASELINE,
     Failed,
@@ -38,6 +38,17 @@ SEARCH = Search(
     ideas_per_call=10,
     history_in_prompt=100,
     similarity=0.9,
+)
+
+
+ROLE = Role(
+    provider="scripted",
+    base_url=None,
+    concurrency=8,
+    model="m",
+    temperature=1.0,
+    max_tokens=100,
+    thinking_tokens=0,
 )
 
 

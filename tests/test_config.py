@@ -123,3 +123,28 @@ def test_every_setting_is_read_somewhere_outside_the_schema():
         if not re.search(rf"\.{name}\b", code) and f"self.{name}" not in own
     }
     assert unread == set()
+
+
+def test_a_role_is_served_where_its_group_says_or_where_it_says_itself():
+    raw = composed(
+        "llm=anthropic",
+        "llm.concurrency=5",
+        "llm.implementer.provider=openai",
+        "llm.implementer.base_url=http://node17:8000/v1",
+        "llm.implementer.concurrency=64",
+    )
+    ideator, implementer = parse_config(raw).llm.roles.values()
+    assert (ideator.provider, ideator.base_url, ideator.concurrency) == ("anthropic", None, 5)
+    assert (implementer.provider, implementer.concurrency) == ("openai", 64)
+    assert implementer.base_url == "http://node17:8000/v1"
+
+
+@pytest.mark.parametrize("setting", ["llm.ideator.base_url=node17", "llm.base_url=node17"])
+def test_an_address_without_its_scheme_is_refused(setting: str):
+    with pytest.raises(ConfigError, match="begins with http"):
+        parse_config(composed("llm=openai", setting))
+
+
+def test_a_file_that_is_closed_to_patches_is_reserved_beside_the_scorer():
+    env = parse_config(composed()).env
+    assert env.reserved(["train.py", "run.sh"]) == ["run.sh", "sealed/score.py"]

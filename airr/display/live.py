@@ -24,6 +24,7 @@ from airr.display.tables import (
     failure_line,
     gain_text,
     headline,
+    models_text,
     number,
     spend_text,
     time_line,
@@ -87,14 +88,11 @@ def opening(head: Head) -> str:
     cluster, env = config.cluster, config.env
     shield = "candidates run WITHOUT a sandbox" if cluster.sandbox is Sandbox.NONE else ""
     where = f"{cluster.scheduler}: {head.place}; {env.cpus} CPU and {env.gpus} GPU per run"
-    who = config.llm.provider
-    if who == "offline":
-        who = "offline: ideas and diffs come from a catalogue, no model is asked"
     lines = [
         f"campaign  {head.workspace.folder}",
         f"env       {env.name}: {env.title}",
         f"cluster   {where}; {shield or f'sandbox {cluster.sandbox}'}",
-        f"llm       {who}",
+        f"llm       {models_text(config.llm)}",
         f"search    {config.search.name}: {counted(config.search.epochs, 'epoch')} of "
         f"{counted(config.search.ideas_per_epoch, 'idea')}, seed {config.seed}",
     ]
@@ -125,7 +123,7 @@ def closing(head: Head, seconds: float) -> Group:
         f"        python -m airr.evolve search.epochs={_epochs_done(head) + 2} "
         f"campaign={head.workspace.name}   two epochs more",
     ]
-    if head.config.llm.provider == "offline":
+    if head.config.llm.is_offline:
         lines.insert(1, "ideas   from the offline catalogue; no model was asked")
     return Group(best_table(best, baseline, metric), Text("\n".join(lines)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airr.config import Sandbox
-from airr.display.tables import duration
+from airr.display.tables import duration, models_text
 from airr.executor.arrays import MOST_AT_ONCE
 from airr.forecast import arrays_of, hours_of, ideator_calls, implementer_calls, least_seconds
 from airr.llm.protocol import Request
@@ -40,19 +40,16 @@ def told_of(rehearsal: Rehearsal, *, whole_prompts: bool) -> str:
 
 def _campaign(rehearsal: Rehearsal) -> str:
     config, folder = rehearsal.config, rehearsal.workspace.folder
-    cluster, llm = config.cluster, config.llm
+    cluster = config.cluster
     state = "new" if rehearsal.is_new else "goes on"
     if rehearsal.holder:
         state = f"is being run by {rehearsal.holder}: a second head would be refused"
     shield = "WITHOUT a sandbox" if cluster.sandbox is Sandbox.NONE else f"in {cluster.sandbox}"
-    who = f"{llm.provider}: {llm.ideator.model} proposes, {llm.implementer.model} implements"
-    if llm.provider == "offline":
-        who = "offline: ideas and diffs come from a catalogue, no model is asked"
     return _lines(
         campaign=f"{folder}: {state}",
         env=f"{config.env.name}: {config.env.title}",
         cluster=f"{cluster.scheduler}: {rehearsal.place}; candidates run {shield}",
-        llm=who,
+        llm=models_text(config.llm),
         search=f"{config.search.name}: {config.search.epochs} epochs of "
         f"{config.search.ideas_per_epoch} ideas, seed {config.seed}",
     )

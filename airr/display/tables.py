@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from airr.config import Metric
+from airr.config import OFFLINE, Llm, Metric, Role
 from airr.records import BASELINE, Reason, Scored
 from airr.summary import Best, Spend
 
@@ -61,6 +61,20 @@ def failure_line(failures: Counter[Reason]) -> str:
         return "none failed"
     reasons = ", ".join(f"{count} {reason}" for reason, count in failures.most_common())
     return f"{failures.total()} failed: {reasons}"
+
+
+def models_text(llm: Llm) -> str:
+    """Return who is asked, and where that is not where the provider's models usually are."""
+    if llm.is_offline:
+        return "offline: ideas and diffs come from a catalogue, no model is asked"
+    ideator, implementer = (_served(role) for role in (llm.ideator, llm.implementer))
+    return f"{ideator} proposes, {implementer} implements"
+
+
+def _served(role: Role) -> str:
+    if role.provider == OFFLINE:
+        return "the offline catalogue"
+    return f"{role.model} ({role.base_url or role.provider})"
 
 
 def spend_text(spend: Spend) -> str:

@@ -8,6 +8,7 @@ preflight, which costs seconds of a core, takes one patch of an idea at a time.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,11 +20,12 @@ from airr.executor.codebases import Tree
 from airr.executor.diffs import Rejection, apply_answer, count_changes, unified_diff
 from airr.executor.preflight import describe, seconds_of
 from airr.executor.questions import Questions
-from airr.llm.protocol import Completion, Request, StopReason
+from airr.llm.protocol import Completion, ContextTooLong, Request, StopReason
 from airr.prompts import Prompts
 from airr.records import Idea, Patch, Reason, RunKey, Stage
 
 Ask = Callable[[Request], Any]
+log = logging.getLogger(__name__)
 
 
 class Checks(Protocol):
@@ -74,7 +76,13 @@ class Implementer:
         self._ask = ask
         self._preflight = preflight
         self._questions = Questions(
-            env=env, task=task, baseline=baseline, role=role, prompts=prompts, seed=seed
+            env=env,
+            task=task,
+            baseline=baseline,
+            role=role,
+            samples=how.samples,
+            prompts=prompts,
+            seed=seed,
         )
         self._now = now
 
@@ -102,14 +110,38 @@ class Implementer:
         """Write one patch and revise it; return the tree if it came to pass every gate."""
         request = self._questions.first(idea, sample)
         for revision in range(self._how.revisions + 1):
-            completion: Completion = await self._ask(request)
+            asked = await self._answered(request)
+            if asked is None:
+                break
+            request, completion = asked
             patch, tree = await self._judge(request, completion, idea, attempts)
             patch = replace(patch, sample=sample, revision=revision)
             attempts.patches.append(patch)
             if tree is not None:
                 return tree
-            request = self._questions.revised(request, completion.text, patch)
+            request = self._questions.revised(request, completion, patch)
         return None
+
+    async def _answered(self, request: Request) -> tuple[Request, Completion] | None:
+        """Ask, without the oldest revisions for as long as the prompt is too long for the model.
+
+        Return what was asked in the end and its answer, or None where no revision fits.
+
+        Raises:
+            ContextTooLong: not even the idea alone fits.
+        """
+        while True:
+            try:
+                return request, await self._ask(request)
+            except ContextTooLong as error:
+                if len(request.messages) == 1:
+                    raise
+                shorter = self._questions.shortened(request)
+                if shorter is None:
+                    log.warning("%s: %s; this sample ends unrevised", request.id, error)
+                    return None
+                log.warning("%s: %s; leaving out %s", request.id, error, shorter.left_out)
+                request = shorter
 
     async def _judge(
         self, request: Request, completion: Completion, idea: Idea, attempts: _Attempts
@@ -132,8 +164,8 @@ class Implementer:
             call_id=request.id,
             created_at=self._now(),
         )
-        if completion.stop_reason is StopReason.REFUSAL:
-            return replace(patch, reason=Reason.REFUSED, detail="the model declined"), None
+        if (unusable := _why_unusable(request, completion)) is not None:
+            return replace(patch, reason=unusable.reason, detail=unusable.detail), None
         tree = apply_answer(
             completion.text,
             self._baseline,
@@ -152,6 +184,24 @@ class Implementer:
             detail = f"{found['detail']}\n\nThe end of its log:\n{found['log']}".strip()
             return replace(patch, stage=Stage.PREFLIGHT, reason=result.reason, detail=detail), None
         return replace(patch, applied=True, stage=None), tree
+
+
+def _why_unusable(request: Request, completion: Completion) -> Rejection | None:
+    """Return why an answer is not even looked into: half a diff may apply, as half an idea."""
+    if completion.stop_reason is StopReason.REFUSAL:
+        said = f": {completion.stop_detail}" if completion.stop_detail else ""
+        return Rejection(Reason.REFUSED, f"the model declined{said}")
+    if not completion.text.strip():
+        return Rejection(
+            Reason.NO_PATCH, f"the answer is empty (stopped: {completion.stop_reason})"
+        )
+    if completion.is_cut:
+        detail = (
+            f"the answer was cut off at the limit of {request.max_tokens} tokens, so its diff may "
+            "lack a part: write a shorter one, without prose"
+        )
+        return Rejection(Reason.REFUSED, detail)
+    return None
 
 
 def _changes(before: Tree, after: Tree) -> dict[str, Any]:

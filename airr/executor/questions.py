@@ -6,18 +6,35 @@ from dataclasses import replace
 
 from airr.config import Env, Role
 from airr.executor.codebases import Tree
-from airr.llm.protocol import Message, Purpose, Request
+from airr.llm.protocol import Completion, Message, Purpose, Request
 from airr.prompts import Prompts, numbered
 from airr.records import Idea, Patch
+
+TURN = 2
+"""Messages of a revision: the answer, and what was wrong with it."""
+RETRY_SEED = 1000
+"""Added to the seed of a question that is asked again: more than there are samples."""
 
 
 class Questions:
     """Composes the requests for patches of one environment's baseline."""
 
-    def __init__(
-        self, *, env: Env, task: str, baseline: Tree, role: Role, prompts: Prompts, seed: int
+    def __init__(  # noqa: PLR0913 - what a prompt is made of
+        self,
+        *,
+        env: Env,
+        task: str,
+        baseline: Tree,
+        role: Role,
+        samples: int,
+        prompts: Prompts,
+        seed: int,
     ) -> None:
-        """Show the whole baseline in every request, line numbers and all."""
+        """Show the whole baseline in every request, line numbers and all.
+
+        Where an idea has several `samples`, they share its words too in a prompt cache.
+        """
+        self._is_shared = samples > 1
         self._baseline = baseline
         self._role = role
         self._prompts = prompts
@@ -26,6 +43,7 @@ class Questions:
             "task": task,
             "files": {path: numbered(text) for path, text in sorted(baseline.items())},
             "editable": env.editable,
+            "reserved": env.reserved(baseline),
         }
 
     def first(self, idea: Idea, sample: int) -> Request:
@@ -36,7 +54,7 @@ class Questions:
             purpose=Purpose.IMPLEMENT,
             model=self._role.model,
             system=self._prompts.render("implement/system.j2", self._shared),
-            messages=(Message("user", asked),),
+            messages=(Message("user", asked, cache_until_here=self._is_shared),),
             temperature=self._role.temperature,
             max_tokens=self._role.max_tokens,
             thinking_tokens=self._role.thinking_tokens,
@@ -44,17 +62,31 @@ class Questions:
             variables={"idea": idea.text, "revision": 0, "tree": self._baseline},
         )
 
-    def revised(self, last: Request, answer: str, patch: Patch) -> Request:
-        """Return the same conversation, `answer` added, with what is wrong with its patch."""
+    def revised(self, last: Request, answer: Completion, patch: Patch) -> Request:
+        """Return the same conversation, `answer` added, with what is wrong with its patch.
+
+        Where there is no answer to go on from, the same is asked again, to be answered anew.
+        """
         revision = patch.revision + 1
-        asked = self._prompts.render("implement/revise.j2", {"patch": patch})
-        return replace(
+        again = replace(
             last,
             id=f"{last.id.rpartition('/')[0]}/r{revision}",
-            messages=(
-                *last.messages,
-                Message("assistant", answer or "(no answer)"),
-                Message("user", asked),
-            ),
             variables={**last.variables, "revision": revision},
+        )
+        if answer.is_void:
+            return replace(again, seed=last.seed + RETRY_SEED)
+        asked = self._prompts.render("implement/revise.j2", {"patch": patch})
+        turn = (Message("assistant", answer.text), Message("user", asked))
+        return replace(again, messages=(*last.messages, *turn))
+
+    def shortened(self, request: Request) -> Request | None:
+        """Return the request without its oldest revision, or None if it has but one, or none."""
+        idea, *turns = request.messages
+        if len(turns) <= TURN:
+            return None
+        dropped = request.left_out.count("revision") + 1
+        return replace(
+            request,
+            messages=(idea, *turns[TURN:]),
+            left_out=", ".join(f"revision {number}" for number in range(dropped)),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from airr.llm.entries import (
 )
 from airr.llm.lines import LineFile, Span
 from airr.llm.prices import PriceTable, usd_of
-from airr.llm.protocol import Completion, Message, Provider, Request, prompt_hash
+from airr.llm.protocol import Completion, Message, Provider, Purpose, Request, prompt_hash
 from airr.records import Call
 
 Key = tuple[str, str]
@@ -46,19 +46,19 @@ class Journal:
     def __init__(
         self,
         path: Path,
-        provider: Provider,
+        providers: Mapping[Purpose, Provider],
         prices: PriceTable,
         *,
         guard: Callable[[], None] = lambda: None,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open the journal at `path`, which may not be there yet.
+        """Open the journal at `path`, which may not be there yet; `providers` answer by purpose.
 
         `guard` is called before every request and raises if this process may no longer write.
         """
         self.replayed = 0
-        self._provider = provider
+        self._providers = providers
         self._prices = prices
         self._guard = guard
         self._now = now
@@ -113,12 +113,13 @@ class Journal:
 
     async def _ask_provider(self, request: Request, key: Key) -> Completion:
         began = self._clock()
-        completion = await self._provider.complete(request)
+        provider = self._providers[request.purpose]
+        completion = await provider.complete(request)
         self._keep(
             Answered(
                 request=request,
                 prompt_hash=key[1],
-                provider=self._provider.name,
+                provider=provider.name,
                 completion=completion,
                 usd=self._usd(request, completion),
                 latency_seconds=self._clock() - began,

@@ -52,7 +52,8 @@ class Request:
     `variables` are what the prompt was rendered from; the offline provider reads them where a
     real model reads the words. `max_tokens` bounds the answer; thinking comes on top of it.
     `thinking_tokens` of 0 asks for none, or for the least that the model allows. Models that
-    fix their own sampling ignore `temperature`, and most hosted ones `seed`.
+    fix their own sampling ignore `temperature`, and most hosted ones `seed`. `left_out` says what
+    the prompt would have shown if there had been room for it.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Request:
     thinking_tokens: int
     seed: int
     variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,16 @@ class Completion:
     model: str
     usage: Usage
     stop_detail: str = ""
+
+    @property
+    def is_void(self) -> bool:
+        """Tell whether there is nothing to go on from: it declined, or said nothing."""
+        return self.stop_reason is StopReason.REFUSAL or not self.text.strip()
+
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether the answer lacks its end."""
+        return self.stop_reason is StopReason.MAX_TOKENS
 
 
 class ContextTooLong(AirrError):

@@ -31,8 +31,11 @@ class Block:
         return f"[Experiment] {self.experiment}\n[Code Changes] {self.code_changes}"
 
 
-def parse_blocks(answer: str) -> tuple[Block, ...]:
-    """Return the complete ideas of an answer, in order; a block lacking a part is left out."""
+def parse_blocks(answer: str, *, is_cut: bool = False) -> tuple[Block, ...]:
+    """Return the complete ideas of an answer, in order; a block lacking a part is left out.
+
+    Of an answer that was cut off, so is a last block without its `[End]`.
+    """
     blocks: list[Block] = []
     parts: dict[str, str] = {}
     for name, text in _sections(answer):
@@ -41,7 +44,7 @@ def parse_blocks(answer: str) -> tuple[Block, ...]:
             parts = {}
         if name != "end":
             parts[name] = text
-    return tuple(blocks + _complete(parts))
+    return tuple(blocks if is_cut else blocks + _complete(parts))
 
 
 def _sections(answer: str) -> list[tuple[str, str]]:

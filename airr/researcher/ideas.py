@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from airr.config import Metric, Role, Search
-from airr.llm.protocol import Completion, Request
+from airr.llm.protocol import Completion, ContextTooLong, Request, StopReason
 from airr.prompts import Prompts
 from airr.records import Idea, Scored
 from airr.researcher.blocks import Block, parse_blocks
 from airr.researcher.novelty import repeats
-from airr.researcher.questions import Questions
+from airr.researcher.questions import Conversation, Questions, Turn
 from airr.researcher.strategy import IdeaRequest
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,9 @@ Ask = Callable[[Request], Coroutine[Any, Any, Completion]]
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """What one round of one request brought."""
+    """What one round of one conversation brought."""
 
+    conversation: Conversation
     request: Request
     completion: Completion
     blocks: tuple[Block, ...]
@@ -44,6 +45,7 @@ class Ideator:
         *,
         task: str,
         codebase: Mapping[str, str],
+        reserved: Sequence[str],
         metric: Metric,
         role: Role,
         search: Search,
@@ -54,8 +56,15 @@ class Ideator:
     ) -> None:
         """Propose for this codebase; `ask` answers requests."""
         self._questions = Questions(
-            task=task, codebase=codebase, metric=metric, role=role, prompts=prompts, seed=seed
+            task=task,
+            codebase=codebase,
+            reserved=reserved,
+            metric=metric,
+            role=role,
+            prompts=prompts,
+            seed=seed,
         )
+        self._metric = metric
         self._search = search
         self._ask = ask
         self._now = now
@@ -75,12 +84,13 @@ class Ideator:
 
         Raises:
             ProviderError: the model cannot be asked at all.
+            ContextTooLong: not even a prompt without any past idea fits the model.
         """
-        asked = [
-            self._questions.first(request, number, epoch, f"{baseline.metric:.4f}", tried)
-            for number, request in enumerate(requests)
-        ]
-        offers = await asyncio.gather(*(self._offer(request) for request in asked))
+        score = f"{baseline.metric:.4f}"
+        conversations = _with_sharing(
+            [Conversation.of(one, n, epoch, score, tried) for n, one in enumerate(requests)]
+        )
+        offers = await _all_of(self._offer(one) for one in conversations)
         ideas: list[Idea] = []
         for request, offer in zip(requests, offers, strict=True):
             known = [*tried, *(idea.text for idea in ideas)]
@@ -105,11 +115,8 @@ class Ideator:
             missing = request.count - len(taken)
             if missing == 0 or round_number == ROUNDS:
                 break
-            repeated = [text for text, old in zip(texts, again, strict=True) if old]
-            rest = self._questions.for_the_rest(
-                offer.request, offer.completion.text, round_number, missing, repeated
-            )
-            offer = await self._offer(rest)
+            repeated = tuple(text for text, old in zip(texts, again, strict=True) if old)
+            offer = await self._offer(offer.conversation.after(_turn(offer, missing, repeated)))
         if len(taken) < request.count:
             log.warning(
                 "%s: %d of %d ideas after %d rounds; the epoch goes on with them",
@@ -117,16 +124,30 @@ class Ideator:
             )  # fmt: skip
         return taken
 
-    async def _offer(self, request: Request) -> _Offer:
-        completion = await self._ask(request)
-        return _Offer(request, completion, parse_blocks(completion.text))
+    async def _offer(self, conversation: Conversation) -> _Offer:
+        """Ask, with less of the past for as long as the prompt is too long for the model."""
+        while True:
+            request = self._questions.next(conversation)
+            try:
+                completion = await self._ask(request)
+                break
+            except ContextTooLong as error:
+                shorter = conversation.shortened(self._metric)
+                if shorter is None:
+                    raise
+                conversation = shorter
+                log.warning("%s: %s; leaving out %s", request.id, error, conversation.left_out)
+        if completion.is_void:
+            log.warning("%s: %s", request.id, _void(completion))
+        blocks = () if completion.is_void else _blocks(completion)
+        return _Offer(conversation, request, completion, blocks)
 
     def _idea(
         self, request: IdeaRequest, offer: _Offer, block: Block, epoch: int, number: int
     ) -> Idea:
         """Return the record; of the parents that a model names, those count that it was shown."""
         usage, prompt = offer.completion.usage, offer.request.messages[-1].text
-        shown = {trial.idea.id for trial in request.shown}
+        shown = {trial.idea.id for trial in offer.conversation.shown}
         share = max(1, len(offer.blocks))
         return Idea(
             id=f"e{epoch:02d}-i{number:03d}",
@@ -141,3 +162,45 @@ class Ideator:
             call_id=offer.request.id,
             created_at=self._now(),
         )
+
+
+def _with_sharing(conversations: Sequence[Conversation]) -> list[Conversation]:
+    """Mark those whose first prompt another one has too, word for word."""
+    prompts = [(one.wanted.origin, one.wanted.count, one.shown) for one in conversations]
+    return [
+        replace(one, is_shared=prompts.count(prompt) > 1)
+        for one, prompt in zip(conversations, prompts, strict=True)
+    ]
+
+
+def _turn(offer: _Offer, missing: int, repeated: tuple[str, ...]) -> Turn | None:
+    """Return how a conversation goes on; None where an answer gives nothing to go on from."""
+    if offer.completion.is_void:
+        return None
+    return Turn(
+        answer=offer.completion.text,
+        blocks=offer.blocks,
+        missing=missing,
+        repeated=repeated,
+        is_cut=offer.completion.is_cut,
+    )
+
+
+def _blocks(completion: Completion) -> tuple[Block, ...]:
+    return parse_blocks(completion.text, is_cut=completion.is_cut)
+
+
+def _void(completion: Completion) -> str:
+    if not completion.text.strip() and completion.stop_reason is not StopReason.REFUSAL:
+        return f"the answer is empty ({completion.stop_reason})"
+    said = f" ({completion.stop_detail})" if completion.stop_detail else ""
+    return f"{completion.model} declined{said}"
+
+
+async def _all_of(offers: Iterable[Coroutine[Any, Any, _Offer]]) -> list[_Offer]:
+    """Return all offers; where one fails, the others still come to their end, for they are paid."""
+    done = await asyncio.gather(*offers, return_exceptions=True)
+    for one in done:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in done if isinstance(one, _Offer)]

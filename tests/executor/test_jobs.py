@@ -20,6 +20,7 @@ from airr.ledger import Ledger, read_records
 from airr.llm.catalogue import Catalogue
 from airr.llm.journal import Journal
 from airr.llm.offline import Offline
+from airr.llm.protocol import Purpose
 from airr.records import Codebase, Failed, OutcomeRow, Reason, Run, RunState, Scored
 from airr.workspace import Workspace, write_atomically
 from tests import toy
@@ -49,7 +50,7 @@ def plan_of(workspace: Workspace, **changes: object) -> Plan:
 
 
 def book_of(workspace: Workspace) -> Book:
-    journal = Journal(workspace.journal, Offline(Catalogue([])), {})
+    journal = Journal(workspace.journal, dict.fromkeys(Purpose, Offline(Catalogue([]))), {})
     return Book(Ledger(workspace.ledger), journal)
 
 

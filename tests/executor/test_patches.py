@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from airr.batch import Result
-from airr.config import Implement, Role, parse_config
+from airr.config import Implement, parse_config
 from airr.executor.codebases import Tree
 from airr.executor.patches import Implementation, Implementer
 from airr.llm.protocol import Completion, Request, StopReason
@@ -74,7 +74,7 @@ async def implement(
         env=ENV,
         task="Make VALUE small.",
         baseline=toy.tree(),
-        role=Role(model="m", temperature=1.0, max_tokens=100, thinking_tokens=0),
+        role=builders.ROLE,
         how=Implement(samples=samples, revisions=revisions, concurrent_ideas=1),
         ask=model.ask,
         preflight=checks or Checks(),
@@ -110,6 +110,7 @@ async def test_the_prompt_shows_the_idea_the_files_with_line_numbers_and_what_ma
     assert "  1 | VALUE = 2.0" in request.system
     assert "Make VALUE small." in request.system
     assert "*.py" in request.system
+    assert "Reserved: sealed/score.py." in request.system
     assert builders.idea(3).text in request.messages[0].text
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from airr.llm.journal import Journal
-from airr.llm.protocol import Message
+from airr.llm.protocol import Message, Purpose
 from tests.llm.accounting import SHORTEST_TOKENS
 from tests.llm.cases import request, serving_at
 
@@ -27,7 +27,7 @@ def asked(number: int):
 async def main(path: Path, url: str) -> None:
     """Ask for every idea, as many at once as a campaign would."""
     async with serving_at("anthropic", url) as provider:
-        journal = Journal(path, provider, {})
+        journal = Journal(path, dict.fromkeys(Purpose, provider), {})
         completions = await asyncio.gather(*(journal.ask(asked(i)) for i in range(IDEAS)))
         assert [c.text for c in completions] == [f"answer to idea {i}" for i in range(IDEAS)]
         print("done", journal.replayed, flush=True)

@@ -16,7 +16,15 @@ from airr.errors import AirrError, ProviderError, WorkspaceError
 from airr.llm.journal import Journal
 from airr.llm.lines import DamagedLine, TornEnd
 from airr.llm.prices import Price
-from airr.llm.protocol import Completion, Message, Request, StopReason, Usage, prompt_hash
+from airr.llm.protocol import (
+    Completion,
+    Message,
+    Purpose,
+    Request,
+    StopReason,
+    Usage,
+    prompt_hash,
+)
 from tests.llm.cases import request, serving
 from tests.llm.loopback import KEY, Loopback
 
@@ -63,7 +71,12 @@ def opened(
 ) -> Generator[Journal]:
     ticks = iter(range(10_000))
     journal = Journal(
-        path, provider, PRICES, guard=guard, now=lambda: NOON, clock=lambda: float(next(ticks))
+        path,
+        dict.fromkeys(Purpose, provider),
+        PRICES,
+        guard=guard,
+        now=lambda: NOON,
+        clock=lambda: float(next(ticks)),
     )
     try:
         yield journal
@@ -189,7 +202,7 @@ async def test_a_torn_end_is_cut_with_a_warning_wherever_it_tore(path: Path):
     for length in (whole + 1, (whole + len(data)) // 2, len(data) - 1):
         path.write_bytes(data[:length])
         with pytest.warns(TornEnd, match=f"cut {length - whole} bytes"):
-            journal = Journal(path, Answering(), PRICES)
+            journal = Journal(path, dict.fromkeys(Purpose, Answering()), PRICES)
         assert len(journal) == 1
         await journal.ask(request("b"))
         journal.close()
@@ -206,7 +219,7 @@ async def test_damaged_and_foreign_lines_are_named_and_the_others_stand(path: Pa
     lines.insert(3, b'{"what": "is this"}\n')
     path.write_bytes(b"".join(lines))
     with pytest.warns(DamagedLine) as caught:
-        journal = Journal(path, Answering(), PRICES)
+        journal = Journal(path, dict.fromkeys(Purpose, Answering()), PRICES)
     offsets = [len(lines[0]), sum(map(len, lines[:3]))]
     assert [str(offset) in str(w.message) for offset, w in zip(offsets, caught, strict=True)]
     assert [call.id for call in journal.calls_after(0)] == ["id of 0", "id of 2", "id of 3"]
@@ -220,7 +233,7 @@ async def test_bytes_of_zero_that_a_power_cut_leaves_are_no_answer(path: Path):
         await journal.ask(request("a"))
     path.write_bytes(path.read_bytes() + bytes(5000))
     with pytest.warns(TornEnd):
-        journal = Journal(path, Answering(), PRICES)
+        journal = Journal(path, dict.fromkeys(Purpose, Answering()), PRICES)
     assert len(journal) == 1
     journal.close()
 
@@ -264,7 +277,7 @@ async def test_odd_text_survives(path: Path):
 async def test_the_key_is_in_no_byte_of_the_file(path: Path):
     with Loopback(lambda _: "an answer") as loopback:
         async with serving("anthropic", loopback) as provider:
-            journal = Journal(path, provider, {})
+            journal = Journal(path, dict.fromkeys(Purpose, provider), {})
             await journal.ask(request(variables={"secret": KEY}))
             assert journal.calls_after(0)[0].usd is None
             journal.close()

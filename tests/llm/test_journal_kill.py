@@ -11,6 +11,7 @@ from pathlib import Path
 
 from airr.llm.journal import Journal
 from airr.llm.lines import TornEnd
+from airr.llm.protocol import Purpose
 from tests.llm.asking import IDEAS
 from tests.llm.cases import serving
 from tests.llm.loopback import Asked, Loopback, Reply
@@ -44,7 +45,7 @@ async def journaled(path: Path, loopback: Loopback) -> set[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TornEnd)
         async with serving("anthropic", loopback) as provider:
-            journal = Journal(path, provider, {})
+            journal = Journal(path, dict.fromkeys(Purpose, provider), {})
     ids = {call.id for call in journal.calls_after(0)}
     journal.close()
     return ids

@@ -60,3 +60,16 @@ def test_a_flood_of_markers_is_parsed_in_time():
     assert parse_blocks("[Experiment]\n" * 50_000) == ()
     assert parse_blocks("[" * 200_000) == ()
     assert parse_blocks(" \t#>*_-" * 100_000) == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "ideas"),
+    [
+        (f"{PLAIN}\n[Experiment] Try B.\n[Code Changes] Set b to", 1),
+        (f"{PLAIN}\n[Experiment] Try B.\n[Code Changes] Set b=2.\n[End]", 2),
+        (PLAIN.replace("\n[End]", ""), 0),
+        ("[Experiment] Try A.\n[Code Changes] a.\n[Experiment] Try B.\n[Code Changes] b", 1),
+    ],
+)
+def test_of_an_answer_that_was_cut_off_an_idea_without_its_end_is_left_out(answer: str, ideas: int):
+    assert len(parse_blocks(answer, is_cut=True)) == ideas

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from airr.config import Role
 from airr.prompts import Prompts
 from airr.records import Idea, Origin
 from airr.researcher.ideas import Ideator
 from airr.researcher.strategy import IdeaRequest
+from tests import builders
 from tests.builders import BASELINE_SCORE, LOSS, NOON, SEARCH, trial
 from tests.scripted import Scripted, answer
 
@@ -27,8 +27,9 @@ async def propose(
     ideator = Ideator(
         task="Make the loss small.",
         codebase={"train.py": "x = 1\ny = 2\n"},
+        reserved=["sealed/score.py"],
         metric=LOSS,
-        role=Role(model="m", temperature=1.0, max_tokens=100, thinking_tokens=0),
+        role=builders.ROLE,
         search=SEARCH,
         ask=model.ask,
         prompts=Prompts(),
@@ -108,3 +109,31 @@ async def test_tokens_are_shared_out_among_the_ideas_of_an_answer():
     said = answer(block(0) + block(1), output_tokens=100, thinking_tokens=60)
     ideas = await propose(Scripted(lambda _: said), fresh(2))
     assert [(one.idea_tokens, one.thinking_tokens) for one in ideas] == [(50, 30), (50, 30)]
+
+
+async def test_the_prompt_names_the_sealed_files_as_reserved():
+    model = Scripted(lambda _: block(0))
+    await propose(model, fresh(1))
+    assert "Reserved: sealed/score.py." in model.asked[0].system
+
+
+async def test_calls_that_ask_the_same_differ_in_their_seed():
+    """A served model gives one answer to one prompt with one seed."""
+    model = Scripted(lambda r: block(int(r.id[-1])))
+    await propose(model, fresh(1), fresh(1), fresh(1))
+    assert len({request.seed for request in model.asked}) == 3
+    assert len({request.messages for request in model.asked}) == 1
+
+
+async def test_calls_that_show_the_same_trials_begin_alike_and_are_marked_for_the_cache():
+    past = tuple(trial(n, 1.9 - n / 100) for n in range(6))
+    same = [
+        IdeaRequest(origin=Origin.EXPLOIT, count=1, shown=past),
+        IdeaRequest(origin=Origin.EXPLOIT, count=1, shown=past[::-1]),
+        IdeaRequest(origin=Origin.EXPLOIT, count=1, shown=past[:3]),
+    ]
+    model = Scripted(lambda r: block(int(r.id[-1])))
+    await propose(model, *same)
+    first, second, other = (request.messages[0] for request in model.asked)
+    assert first == second
+    assert (first.cache_until_here, other.cache_until_here) == (True, False)

@@ -1,0 +1,45 @@
+"""A config -> who answers the requests of each role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airr.config import Config, Role
+from airr.errors import ConfigError
+from airr.executor.plans import env_folder
+from airr.llm.catalogue import Catalogue
+from airr.llm.offline import Offline
+from airr.llm.protocol import Provider, Purpose
+
+
+def providers_of(config: Config) -> Mapping[Purpose, Provider]:
+    """Return who answers, for each purpose.
+
+    Each role has a provider of its own, for rate limits are counted by model.
+
+    Raises:
+        ConfigError: there is no such provider.
+        ProviderError: it needs a key, and there is none.
+    """
+    return {
+        Purpose.IDEATE: _provider(config, "ideator", config.llm.ideator),
+        Purpose.IMPLEMENT: _provider(config, "implementer", config.llm.implementer),
+    }
+
+
+def _provider(config: Config, name: str, role: Role) -> Provider:
+    match role.provider:
+        case Offline.name:
+            return Offline(Catalogue.read(env_folder(config) / "catalogue"))
+        case "anthropic":
+            from airr.llm.anthropic import Anthropic  # noqa: PLC0415 - the SDK takes a second
+
+            return Anthropic(concurrency=role.concurrency, base_url=role.base_url)
+        case "openai":
+            from airr.llm.openai import OpenAI  # noqa: PLC0415 - the SDK takes a second
+
+            return OpenAI(concurrency=role.concurrency, base_url=role.base_url)
+        case other:
+            raise ConfigError(
+                f"llm.{name}.provider={other}: known are offline, anthropic and openai"
+            )
