@@ -214,6 +214,8 @@ class Cluster:
     """Preflights side by side on the head's machine."""
     tick_seconds: float
     """Between two looks at the queue and the inbox."""
+    gather_seconds: float
+    """How long a codebase may wait for others to go out with, while tasks of ours are queued."""
     lost_after_seconds: float
     """How long a job may be off the queue without a result: shared files show up late."""
     own: LocalSettings | SlurmSettings

@@ -100,9 +100,10 @@ class Executor:
     async def _outcome(self, idea: Idea) -> Outcome:
         outcome = self._book.outcomes.get((idea.id, 0))
         if outcome is None:
-            async with self._room:
-                self.steps[idea.id] = Step.PATCHING
-                implemented = await self._codebase(idea)
+            with self._scheduler.one_more_coming():
+                async with self._room:
+                    self.steps[idea.id] = Step.PATCHING
+                    implemented = await self._codebase(idea)
             if isinstance(implemented, Codebase):
                 self.steps[idea.id] = Step.RUNNING
                 outcome = await self._scheduler.run(implemented)

@@ -1,9 +1,10 @@
 """Codebase -> Job -> Outcome: the scheduler's clock collects, looks, and submits.
 
 Each tick takes in what workers recorded, asks the cluster once about everything still open, and
-submits all that is ready as one array. What it decides is on disk before it is done: the batch
-record before the submission, the ledger's rows before the inbox is emptied. So it may be killed
-anywhere and started again: a run is known by its name, wherever it was.
+submits all that is ready as one array; between ticks, what gets ready while nodes may be idle goes
+out at once. What it decides is on disk before it is done: the batch record before the submission,
+the ledger's rows before the inbox is emptied. So it may be killed anywhere and started again: a
+run is known by its name, wherever it was.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 
 from airr.batch import Batch, Plan, PlannedRun, Result
 from airr.book import Book, Wanted
@@ -27,6 +29,7 @@ from airr.config import Cluster as ClusterSettings
 from airr.config import Metric
 from airr.errors import ClusterError
 from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
+from airr.executor.gathering import is_time_to_submit
 from airr.executor.inbox import file_away, read_inbox
 from airr.executor.node_limit import NodeLimit
 from airr.executor.openruns import OpenRun, Ready, open_runs_of, recover_open_runs
@@ -74,9 +77,10 @@ class Scheduler:
         self._limit = limit
         self._waiting: dict[Wanted, asyncio.Future[Outcome]] = {}
         self._ready: list[Ready] = []
+        self._coming = 0
         self._window = MOST_AT_ONCE
         self._wake = asyncio.Event()
-        self._in_tick = True  # the first is still to come
+        self._is_busy = True  # the first tick is still to come
         self.open = recover_open_runs(workspace, book.runs)
         self.task_nodes = plan.nodes
 
@@ -102,7 +106,7 @@ class Scheduler:
         All that it takes now is submitted, and of no run it is open whether its job was lost.
         """
         in_question = any(run.absent_looks for run in self.open.values())
-        return not (self._in_tick or self._wake.is_set() or in_question)
+        return not (self._is_busy or self._wake.is_set() or in_question)
 
     async def run(self, codebase: Codebase, repeat: int = 0) -> Outcome:
         """Return the outcome of a codebase, running it unless that has been done already."""
@@ -115,8 +119,18 @@ class Scheduler:
             self._make_ready(codebase, wanted)
         return await future
 
+    @contextmanager
+    def one_more_coming(self) -> Generator[None]:
+        """Say while the body runs that a codebase is being written: it may be worth waiting for."""
+        self._coming += 1
+        try:
+            yield
+        finally:
+            self._coming -= 1
+            self._wake.set()
+
     async def keep_going(self) -> None:
-        """Tick until cancelled.
+        """Tick until cancelled; whoever gets ready in between is submitted without another look.
 
         Raises:
             ClusterError: the cluster refuses what is submitted, and will refuse it again.
@@ -124,24 +138,34 @@ class Scheduler:
         """
         while True:
             await self.tick()
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._settings.tick_seconds)
-            except TimeoutError:
-                continue
-            await asyncio.sleep(0)  # let everything that is ready at this moment join the array
+            loop = asyncio.get_running_loop()
+            next_tick = loop.time() + self._settings.tick_seconds
+            while await self._is_woken(next_tick - loop.time()):
+                self._is_busy = True
+                await asyncio.sleep(0)  # let everything ready at this moment join the array
+                await self._submit_ready()
+                self._is_busy = False
+
+    async def _is_woken(self, seconds: float) -> bool:
+        """Wait for something to be ready, at most so long, and tell whether it is."""
+        try:
+            await asyncio.wait_for(self._wake.wait(), max(0.0, seconds))
+        except TimeoutError:
+            return False
+        return True
 
     async def tick(self) -> None:
         """Take one turn: collect, look, submit."""
-        self._in_tick = True
+        self._is_busy = True
         self._collect()
         await self._look()
         await self._submit_ready()
-        self._in_tick = False
+        self._is_busy = False
 
     def _make_ready(self, codebase: Codebase, wanted: Wanted) -> None:
         idea_id, repeat = wanted
         key = RunKey(idea_id=idea_id, repeat=repeat, attempt=self._book.next_attempt(wanted))
-        self._ready.append(Ready(codebase, key, self._book.bad_nodes(wanted)))
+        self._ready.append(Ready(codebase, key, self._book.bad_nodes(wanted), self._clock()))
         self._wake.set()
 
     # ---- collect -------------------------------------------------------------------------------
@@ -225,13 +249,23 @@ class Scheduler:
 
     async def _submit_ready(self) -> None:
         """Submit what is ready and fits, as one array for each set of nodes to avoid."""
-        self._wake.clear()  # what becomes ready from here on wakes the next tick
-        largest = await self._cluster.largest_array() if self._ready else None
+        self._wake.clear()  # what becomes ready from here on is another matter
+        if not (self._ready and self._is_time()):
+            return
+        largest = await self._cluster.largest_array()
         if largest is None:
             return
         room = await self._limit.room_for(self) if self._limit else largest
         for batch in self._plan_batches(min(largest, self._window, room)):
             await self._submit(batch)
+
+    def _is_time(self) -> bool:
+        return is_time_to_submit(
+            queued=sum(run.state is TaskState.PENDING for run in self.open.values()),
+            coming=self._coming,
+            waited_seconds=self._clock() - min(one.since for one in self._ready),
+            patience_seconds=self._settings.gather_seconds,
+        )
 
     def _plan_batches(self, most: int) -> list[Batch]:
         """Put `most` ready runs on record as batches, one for each set of nodes to avoid."""
@@ -271,7 +305,9 @@ class Scheduler:
         record.replace(record.with_name("refused.json"))
         for run in [run for run in self.open.values() if run.batch.name == batch.name]:
             del self.open[run.planned.key.name]
-            self._ready.append(Ready(run.codebase, run.planned.key, batch.exclude_nodes))
+            self._ready.append(
+                Ready(run.codebase, run.planned.key, batch.exclude_nodes, self._clock())
+            )
 
     def _plan_batch(self, ready: Sequence[Ready], exclude: tuple[str, ...]) -> Batch:
         return Batch(

@@ -24,11 +24,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A codebase that waits to be submitted."""
+    """A codebase that waits to be submitted, from unix second `since` on."""
 
     codebase: Codebase
     key: RunKey
     exclude_nodes: tuple[str, ...]
+    since: float
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from airr.batch import Plan
 from airr.book import Book
 from airr.cluster.local import Local
+from airr.cluster.protocol import TaskState
 from airr.cluster.slots import Machine, Slots
 from airr.config import Cluster, LocalSettings, Sandbox
 from airr.config import Scheduler as SchedulerName
@@ -32,6 +34,7 @@ SETTINGS = Cluster(
     max_retries=2,
     preflights=1,
     tick_seconds=0.1,
+    gather_seconds=0,
     lost_after_seconds=0,
     own=LocalSettings(slots=2),
 )
@@ -61,7 +64,9 @@ def put(workspace: Workspace, idea_id: str, tree: Tree) -> Codebase:
 
 
 @asynccontextmanager
-async def head(workspace: Workspace, plan: Plan) -> AsyncGenerator[Scheduler]:
+async def head(
+    workspace: Workspace, plan: Plan, settings: Cluster = SETTINGS
+) -> AsyncGenerator[Scheduler]:
     """A head's scheduler on a fresh local cluster, which dies with it."""
     cluster = Local(Slots(Machine(cpus=2, gpus=0)))
     scheduler = Scheduler(
@@ -70,7 +75,7 @@ async def head(workspace: Workspace, plan: Plan) -> AsyncGenerator[Scheduler]:
         cluster=cluster,
         plan=plan,
         metric=LOSS,
-        settings=SETTINGS,
+        settings=settings,
         seed=0,
         uid="abc123",
         clock=time.time,
@@ -101,6 +106,34 @@ async def test_codebases_that_are_ready_together_go_as_one_array(workspace: Work
     ]  # fmt: skip
     assert len(list(workspace.jobs.iterdir())) == 1
     assert [row.idea_id for row in read_records(workspace.ledger, OutcomeRow)]
+
+
+async def test_what_gets_ready_while_tasks_are_queued_is_gathered_into_one_array(
+    workspace: Workspace,
+):
+    slow = toy.tree("import time; time.sleep(2)\n" + toy.HONEST)
+    codebases = [put(workspace, f"e00-i{n:03d}", slow) for n in range(5)]
+    plan = plan_of(workspace, budget_seconds=20.0)
+    async with head(workspace, plan, replace(SETTINGS, gather_seconds=60)) as scheduler:
+
+        def batches() -> int:
+            return len(list(workspace.jobs.rglob("batch.json")))
+
+        def running() -> int:
+            return [run.state for run in scheduler.open.values()].count(TaskState.RUNNING)
+
+        with scheduler.one_more_coming():
+            waiting = [asyncio.create_task(scheduler.run(one)) for one in codebases[:2]]
+            await until(lambda: running() == 2)
+            assert batches() == 1
+            waiting.append(asyncio.create_task(scheduler.run(codebases[2])))
+            await until(lambda: batches() == 2)  # nothing of ours waited in the queue
+            for one in codebases[3:]:
+                waiting.append(asyncio.create_task(scheduler.run(one)))
+                await asyncio.sleep(0.2)
+            assert batches() == 2
+        await asyncio.gather(*waiting)  # nothing more was coming: the rest went out together
+    assert batches() == 3
 
 
 async def test_keys_of_the_shell_do_not_reach_the_worker(
