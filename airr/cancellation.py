@@ -137,12 +137,10 @@ async def _end_head(holder: Holder, workspace: Workspace, cluster: Cluster) -> N
         await cluster.end_head(holder.job)
         remove_lease_of(holder, workspace.lease)
         return
-    # a head that a script put into the background is deaf to SIGINT
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(ProcessLookupError):
-            os.kill(holder.pid, number)
-        if await _comes_true(lambda: holder_of(workspace.lease) is None, HEAD_SECONDS):
-            return
+    with suppress(ProcessLookupError):
+        os.kill(holder.pid, signal.SIGTERM)
+    if await _comes_true(lambda: holder_of(workspace.lease) is None, HEAD_SECONDS):
+        return
     raise WorkspaceError(f"{holder} was told to end and has not yet: cancel again. Jobs run on.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airr import interrupts
 from airr.errors import AirrError
 from airr.verb import run_verb
 
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 
 def main(raw: dict[str, Any]) -> None:
     """Run a campaign to the end of its last epoch, and say what came of it."""
-    import asyncio  # noqa: PLC0415 - these take seconds, and --help needs none of them
-
-    from airr.config import parse_config  # noqa: PLC0415
+    from airr.config import parse_config  # noqa: PLC0415 - these take seconds, --help needs none
     from airr.display.live import follow  # noqa: PLC0415
     from airr.head import take_the_head  # noqa: PLC0415
 
@@ -33,7 +32,7 @@ def main(raw: dict[str, Any]) -> None:
         async with take_the_head(config, raw, forked_from) as head, follow(head):
             await head.campaign.run()
 
-    asyncio.run(evolve())
+    interrupts.run(evolve())
 
 
 def sweep(raws: Sequence[dict[str, Any]]) -> None:
@@ -42,8 +41,6 @@ def sweep(raws: Sequence[dict[str, Any]]) -> None:
     Raises:
         AirrError, OSError: one of them failed; the others have been run to their end.
     """
-    import asyncio  # noqa: PLC0415
-
     from airr.config import parse_config  # noqa: PLC0415
     from airr.display.lanes import follow  # noqa: PLC0415
     from airr.sweep import Lane, run_side_by_side  # noqa: PLC0415
@@ -67,7 +64,7 @@ def sweep(raws: Sequence[dict[str, Any]]) -> None:
         async with follow(lanes):
             await run_side_by_side(lanes, once=once)
 
-    asyncio.run(evolve())
+    interrupts.run(evolve())
     failures = [lane.failure for lane in lanes if lane.failure]
     for failure in sorted(failures, key=lambda one: isinstance(one, AirrError)):
         raise failure
@@ -86,8 +83,6 @@ def _rehearse(
 
 def _take_one_turn(config: Config, raw: dict[str, Any], forked_from: str | None) -> None:
     """Do what need not wait for the cluster; beside a living head, nothing."""
-    import asyncio  # noqa: PLC0415
-
     from airr.display.turned import told_of  # noqa: PLC0415
     from airr.errors import Occupied  # noqa: PLC0415
     from airr.head import take_the_head  # noqa: PLC0415
@@ -100,7 +95,7 @@ def _take_one_turn(config: Config, raw: dict[str, Any], forked_from: str | None)
             return told_of(head, await take_a_turn(head))
 
     try:
-        said = asyncio.run(turn())
+        said = interrupts.run(turn())
     except Occupied as error:
         said = f"{error}\nthis turn has nothing to do"
     print(said)  # noqa: T201 - the verb's output

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airr.cluster.head_job import HeadJob, name_of_heads
+from airr.composition import compositions
 from airr.errors import AirrError, ClusterError, ConfigError
 from airr.lease import PULSE_SECONDS, STALE_SECONDS, holder_of
 from airr.legs import Leg, end_leg, goes_in_circles, progress_of, read_legs, write_legs
-from airr.verb import compositions, errors_told
+from airr.verb import errors_told, resolve_auto
 from airr.workspace import Workspace
 
 COMPLETE, MISTAKE = 0, 2
@@ -129,7 +130,7 @@ class Relay:
         def stop(warning: signal.Signals) -> None:
             told.append(warning)
             say(f"{warning.name}: the head stops, its jobs go on")
-            head.send_signal(signal.SIGINT)
+            head.terminate()
 
         loop = asyncio.get_running_loop()
         for warning in (signal.SIGUSR1, signal.SIGTERM):
@@ -142,7 +143,7 @@ def main() -> int:
     script, *arguments = sys.argv[1:]
     if "SLURM_JOB_ID" not in os.environ:
         raise ConfigError("this is for sbatch/head.sbatch alone: sbatch sbatch/head.sbatch ...")
-    raws = compositions("evolve", arguments, groups=("llm", "cluster"))
+    raws = compositions("evolve", resolve_auto(arguments, ("llm", "cluster")))
     if any(raw["once"] for raw in raws):
         raise ConfigError("once=true is for cron: a head job takes turn after turn, leave it out")
     campaigns = [Workspace(Path(raw["root"]) / raw["campaign"]) for raw in raws]

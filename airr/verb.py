@@ -11,21 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
-from airr.errors import AirrError
+from airr.composition import compositions, has_flags, is_multirun, plain
+from airr.errors import AirrError, ConfigError
 from airr.resources import resource
 
 Body = Callable[[dict[str, Any]], None]
 Sweep = Callable[[Sequence[dict[str, Any]]], None]
-
-MULTIRUN = ("-m", "--multirun")
 
 SLURM_CONFS = (
     "/etc/slurm/slurm.conf",
@@ -46,23 +39,36 @@ def run_verb(
     """Compose the verb's configuration from the command line and run `body` with it.
 
     `groups` are those of `AUTO` that this verb has. `sweep` runs what -m composes, all of it at
-    once, where Hydra's launcher would run one job after the other.
+    once, where Hydra's launcher would run one job after the other; without it there is no -m.
 
     The user's mistakes end in one message and status 2, an interruption in status 130, a refusal
     of the file system in 1; a defect of ours keeps its traceback.
     """
-    if sweep and is_multirun(sys.argv[1:]):
-        with errors_told():
-            sweep(compositions(config_name, sys.argv[1:], groups=groups))
+    arguments = resolve_auto(sys.argv[1:], groups)
+    if has_flags(arguments):
+        _run_by_hydra(config_name, body, arguments)
         return
-    sys.argv = [sys.argv[0], *resolve_auto(sys.argv[1:], groups)]
+    with errors_told():
+        raws = compositions(config_name, arguments)
+        if not is_multirun(arguments):
+            body(raws[0])
+        elif sweep:
+            sweep(raws)
+        else:
+            raise ConfigError("-m is for airr.evolve: this verb takes one value of a setting")
+
+
+def _run_by_hydra(config_name: str, body: Body, arguments: Sequence[str]) -> None:
+    """Let Hydra do what its flags ask for: help, completion, another place for settings."""
+    sys.argv = [sys.argv[0], *arguments]
 
     def with_errors_told(composed: DictConfig) -> None:
         with errors_told():
             body(plain(composed))
 
+    conf = str(resource("conf"))
     try:
-        hydra.main(version_base="1.3", config_path=str(resource("conf")), config_name=config_name)(
+        hydra.main(version_base="1.3", config_path=conf, config_name=config_name)(
             with_errors_told
         )()
     except BrokenPipeError:  # `... --help | head`: nobody reads on
@@ -74,43 +80,13 @@ def errors_told() -> Generator[None]:
     """End the process with one message and its exit status on what is no defect of ours."""
     try:
         yield
-    except (AirrError, HydraException, OmegaConfBaseException) as error:
+    except AirrError as error:
         sys.exit(_tell(str(error), status=2))
     except OSError as error:
         refused = f"the file system or the network refused: {error}"
         sys.exit(_tell(f"{refused}\nwhat was done is kept; the same command goes on", status=1))
     except KeyboardInterrupt:
         sys.exit(_tell("stopped; the same command goes on from here", status=130))
-
-
-def compositions(
-    config_name: str, arguments: Sequence[str], *, groups: Sequence[str] = ()
-) -> list[dict[str, Any]]:
-    """Return what a command line composes: one configuration, or with -m one for each job.
-
-    Raises:
-        HydraException: a setting is unknown, or its value cannot be read.
-    """
-    overrides = [one for one in resolve_auto(arguments, groups) if one not in MULTIRUN]
-    with initialize_config_dir(version_base="1.3", config_dir=str(resource("conf"))):
-        if not is_multirun(arguments):
-            return [plain(compose(config_name, overrides))]
-        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-        (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides(overrides), None)
-        return [plain(compose(config_name, job)) for job in jobs]
-
-
-def is_multirun(arguments: Sequence[str]) -> bool:
-    """Tell whether a command line asks for a sweep, and for nothing else of Hydra's."""
-    flags = {argument for argument in arguments if argument.startswith("-")}
-    return bool(flags) and flags <= {*MULTIRUN}
-
-
-def plain(composed: DictConfig) -> dict[str, Any]:
-    """Return a composed configuration as plain dictionaries, interpolations resolved."""
-    container = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
 
 
 def resolve_auto(arguments: Sequence[str], groups: Sequence[str]) -> list[str]:

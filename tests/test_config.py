@@ -10,10 +10,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from airr import config as config_module
+from airr.composition import compositions, plain
 from airr.config import Config, parse_config
 from airr.errors import ConfigError
 from airr.resources import resource
-from airr.verb import auto_cluster, auto_llm, plain, resolve_auto
+from airr.verb import auto_cluster, auto_llm, resolve_auto
 
 OPTIONS = [
     f"{group}={path.stem}"
@@ -148,3 +149,20 @@ def test_an_address_without_its_scheme_is_refused(setting: str):
 def test_a_file_that_is_closed_to_patches_is_reserved_beside_the_scorer():
     env = parse_config(composed()).env
     assert env.reserved(["train.py", "run.sh"]) == ["run.sh", "sealed/score.py"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("search.epoch=3", r"^unknown setting search\.epoch: did you mean search\.epochs\?$"),
+        ("enb=nanogpt", r"^unknown setting enb: did you mean env\?$"),
+        ("zzz.qqq=1", r"^unknown setting zzz\.qqq: --help lists what there is$"),
+        ("+seed=3", r"^the setting seed is there already: leave out the \+$"),
+        ("env=nanogpt_tny", r"^env=nanogpt_tny: choose one of nanogpt, .*nanogpt_tiny"),
+        ("+site=nowhere", r"^site=nowhere: choose one of gpus_per_node, "),
+        ("make it better", r"^'make it better' is no setting: write key=value"),
+    ],
+)
+def test_a_command_line_that_does_not_compose_is_explained(argument: str, message: str):
+    with pytest.raises(ConfigError, match=message):
+        compositions("evolve", [argument])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ def airr(verb: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[s
         env={**os.environ, "COLUMNS": "120", "ANTHROPIC_API_KEY": ""},
         check=False,
     )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -207,11 +215,7 @@ def test_a_second_head_is_refused_and_ctrl_c_leaves_nothing_running(
     with subprocess.Popen(
         command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as first:
-        lease = place / "runs" / "busy" / "lease"
-        deadline = time.monotonic() + 30
-        while not (lease.is_dir() and any(lease.glob("0*.json"))):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(lambda: any((place / "runs" / "busy" / "lease").glob("0*.json")))
         second = airr("evolve", "llm=offline", "cluster=local", *slow, cwd=place)
         time.sleep(2)
         first.send_signal(signal.SIGINT)
@@ -221,4 +225,22 @@ def test_a_second_head_is_refused_and_ctrl_c_leaves_nothing_running(
     assert first.returncode == 130
     assert "the same command goes on from here" in errors
     left = subprocess.run(["pgrep", "-f", f"{place}/runs/busy"], capture_output=True, check=False)
+    assert left.stdout == b""
+
+
+def test_a_head_in_the_background_of_a_script_ends_calmly_on_sigterm(
+    place: Path, toy_env: list[str]
+):
+    slow = [*toy_env, "campaign=deaf", "env.train.argv=[/bin/sleep,'60']", "env.budget_seconds=60"]
+    command = [sys.executable, "-m", "airr.evolve", "llm=offline", "cluster=local", *slow]
+    with subprocess.Popen(
+        ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *command],
+        cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as head:  # fmt: skip
+        wait_for(lambda: any((place / "runs" / "deaf" / "jobs").glob("*/*.alive")))
+        head.send_signal(signal.SIGTERM)
+        _, errors = head.communicate(timeout=30)
+    assert head.returncode == 130
+    assert "the same command goes on from here" in errors
+    left = subprocess.run(["pgrep", "-f", f"{place}/runs/deaf"], capture_output=True, check=False)
     assert left.stdout == b""

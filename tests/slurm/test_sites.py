@@ -6,9 +6,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from airr.cluster.slurm_settings import SlurmSettings
+from airr.composition import plain
 from airr.config import Scheduler, parse_config
 from airr.resources import resource
-from airr.verb import plain
 
 SITES = sorted(path.stem for path in (resource("conf") / "site").glob("*.yaml"))
 
