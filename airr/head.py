@@ -34,6 +34,7 @@ from airr.lease import Lease
 from airr.ledger import Ledger
 from airr.llm.journal import Journal
 from airr.llm.prices import load_prices
+from airr.llm.protocol import Provider, Purpose
 from airr.prompts import Prompts
 from airr.providers import providers_of
 from airr.researcher.ideas import Ideator
@@ -60,12 +61,14 @@ async def take_the_head(
     raw: Mapping[str, Any],
     forked_from: str | None = None,
     shared: Shared | None = None,
+    providers: Mapping[Purpose, Provider] | None = None,
 ) -> AsyncGenerator[Head]:
     """Hold a campaign and keep its scheduler going while the caller uses it.
 
     Whatever goes wrong in the background (a lost lease, a refusing cluster) ends the caller too,
     with that error. On leaving, the local machine's runs are ended and the lease is let go.
-    `shared` is what it has in common with other campaigns, where there are others.
+    `shared` is what it has in common with other campaigns, where there are others; `providers`
+    answer in place of those that the settings name.
 
     Raises:
         AirrError: the campaign cannot be opened, or not be gone on with.
@@ -78,7 +81,7 @@ async def take_the_head(
     shared = shared or shared_by([config])
     cluster = cluster_of(config, shared.slots)
     check_data(config)
-    providers_of(config)  # what these refuse must leave no campaign behind
+    providers = providers or providers_of(config)  # what they refuse must leave no campaign
     Prompts(config.prompts)
     workspace.create()
     lease = Lease.acquire(workspace.lease)
@@ -92,7 +95,7 @@ async def take_the_head(
         if source:
             fork(source, workspace)
         with logged_into(workspace.log):
-            head = assemble(config, charter, workspace, lease, cluster, shared)
+            head = assemble(config, charter, workspace, lease, cluster, shared, providers)
             with shared.nodes.counting(head.scheduler) if shared.nodes else nullcontext():
                 async with _together(head.scheduler.keep_going(), lease.keep()):
                     yield head
@@ -102,13 +105,14 @@ async def take_the_head(
         lease.release()
 
 
-def assemble(
+def assemble(  # noqa: PLR0913 - the composition root of a campaign
     config: Config,
     charter: Charter,
     workspace: Workspace,
     lease: Lease,
     cluster: Cluster,
     shared: Shared,
+    providers: Mapping[Purpose, Provider],
 ) -> Head:
     """Put the parts of a campaign together."""
     folder = env_folder(config)
@@ -118,7 +122,7 @@ def assemble(
     now = functools.partial(datetime.now, UTC)
     ledger = Ledger(workspace.ledger, guard=lease.check)
     prices = load_prices(resource("conf") / "prices.yaml")
-    journal = Journal(workspace.journal, providers_of(config), prices, guard=lease.check)
+    journal = Journal(workspace.journal, providers, prices, guard=lease.check)
     book = Book(ledger, journal)
     scheduler = Scheduler(
         workspace=workspace,

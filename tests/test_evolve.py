@@ -200,7 +200,7 @@ def test_missing_data_names_the_command_that_makes_it(place: Path):
     assert "python -m airr.prepare env=nanogpt_tiny" in refused.stderr
 
 
-@pytest.mark.parametrize("verb", ["evolve", "prepare", "status"])
+@pytest.mark.parametrize("verb", ["evolve", "prepare", "status", "check"])
 def test_help_teaches(verb: str, place: Path):
     shown = airr(verb, "--help", cwd=place)
     assert shown.returncode == 0

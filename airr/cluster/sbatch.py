@@ -176,7 +176,12 @@ def refusal(name: str, complaint: str) -> Exception:
         return SubmissionUnknown(f"{name}: {complaint}")
     if SUBMIT_LIMIT.search(complaint):
         return SubmissionLimited(f"{name}: the site holds no more jobs of yours: {complaint}")
-    for pattern, remedy in REMEDIES:
-        if re.search(pattern, complaint, re.IGNORECASE):
-            return ClusterError(f"Slurm refuses {name}: {complaint}: {remedy}")
+    if remedy := remedy_for(complaint):
+        return ClusterError(f"Slurm refuses {name}: {complaint}: {remedy}")
     return SubmissionUnknown(f"{name}: {complaint}")
+
+
+def remedy_for(complaint: str) -> str | None:
+    """Return the cure for what sbatch will say again, or None for what may be weather."""
+    found = (r for pattern, r in REMEDIES if re.search(pattern, complaint, re.IGNORECASE))
+    return next(found, None)

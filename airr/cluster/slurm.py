@@ -235,7 +235,7 @@ class Slurm:
 
 def parse_site(text: str) -> Site:
     """Return the facts that stand in the answer to `scontrol show config`."""
-    facts = dict(re.findall(r"^(\w+)\s*=\s*(.*?)\s*$", text, re.MULTILINE))
+    facts = dict(re.findall(r"^(\w+) *= *(.*?) *$", text, re.MULTILINE))
     return Site(
         largest_array=int(facts["MaxArraySize"]),
         has_accounting=facts["AccountingStorageType"].endswith("/slurmdbd"),

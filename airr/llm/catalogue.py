@@ -1,7 +1,8 @@
 """The ideas that the offline provider knows of an environment, each with a real diff.
 
     envs/<name>/catalogue/<slug>.yaml    title, group, experiment, changes, diff;
-                                         numbers that may vary; first_diff, wrong at first
+                                         numbers that may vary; first_diff, wrong at first;
+                                         cheat: true where it must gain nothing
 
 A recipe names entries and their numbers: `muon(lr=0.02) + qk_norm()`. It stands at the end of
 every idea of this provider, and is how it knows its own ideas again.
@@ -25,7 +26,10 @@ PART = re.compile(r"([\w-]+)\(([^)]*)\)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One catalogued idea. `numbers` maps a placeholder to its values, the default first."""
+    """One catalogued idea. `numbers` maps a placeholder to its values, the default first.
+
+    `cheat` marks ideas that must gain nothing: `airr.check` tries the environment with them.
+    """
 
     slug: str
     title: str
@@ -34,6 +38,7 @@ class Entry:
     changes: str
     diff: str
     first_diff: str | None = None
+    cheat: bool = False
     numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def default(self) -> Part:

@@ -1,0 +1,108 @@
+"""What the head asks of the probe on a node, and what the probe tells it, as plain JSON.
+
+    probe.json     a `ProbeTask`, written before the submission
+    token          random bytes, which the node must read as they were written
+    report.json    a `ProbeReport`
+    seen           the head's answer to it
+    echo.json      when the node saw that answer
+
+Standard library only: a compute node reads this before anything else is known to be there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+TASK, TOKEN, REPORT, SEEN, ECHO = "probe.json", "token", "report.json", "seen", "echo.json"
+
+ANSWER_SECONDS = 120.0
+"""How long a new file of the other side may stay out of sight: NFS caches directories for 60 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeTask:
+    """What to look at. `name` is unique for ever.
+
+    `folders` are those of a training that are there for the head.
+    """
+
+    name: str
+    sandbox: str
+    gpus: int
+    folders: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """Return the record as JSON text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, folder: Path) -> ProbeTask:
+        """Return the task that stands in the probe's folder."""
+        raw: dict[str, Any] = json.loads((folder / TASK).read_bytes())
+        folders = tuple(raw.pop("folders"))
+        return cls(folders=folders, **raw)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchSeen:
+    """What `import torch` led to. `trouble` says why it led to nothing; "" if it did not."""
+
+    version: str = ""
+    gpus: tuple[str, ...] = ()
+    """Each with its name and memory."""
+    seconds: float = 0.0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReport:
+    """What a node found. Times are unix seconds of its own clock, bytes are bytes."""
+
+    node: str
+    job_id: str
+    written_at: float
+    token_sha256: str
+    rename_trouble: str
+    unseen_folders: tuple[str, ...]
+    airr_version: str
+    python_version: str
+    torch: TorchSeen
+    torch_in_sandbox: TorchSeen | None
+    """None where no sandbox is asked for, or it does not work."""
+    has_sandbox: bool
+    scratch: str
+    scratch_trouble: str
+    scratch_free_bytes: int
+    cpus: int
+    memory_bytes: int
+    secrets: tuple[str, ...]
+    """Names of variables that look like secrets; never their values."""
+
+    def to_json(self) -> str:
+        """Return the record as JSON text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> ProbeReport:
+        """Return the record that `to_json` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: the text is torn or foreign.
+        """
+        raw: dict[str, Any] = json.loads(text)
+        shielded = raw.pop("torch_in_sandbox")
+        return cls(
+            torch=_torch(raw.pop("torch")),
+            torch_in_sandbox=_torch(shielded) if shielded else None,
+            unseen_folders=tuple(raw.pop("unseen_folders")),
+            secrets=tuple(raw.pop("secrets")),
+            **raw,
+        )
+
+
+def _torch(raw: dict[str, Any]) -> TorchSeen:
+    gpus = tuple(raw.pop("gpus"))
+    return TorchSeen(gpus=gpus, **raw)

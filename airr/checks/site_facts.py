@@ -1,0 +1,156 @@
+"""What scontrol, sinfo, sacctmgr and sbatch print of a site -> records. Pure.
+
+The fields are those that every Slurm since 21.08 prints; what a newer one adds is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+VERSION = re.compile(r"slurm(?:-\w+)? (\d+)\.(\d+)\S*")
+FIELD = re.compile(r"(\w+)=(\S*)")
+CONFIG_LINE = re.compile(r"^(\w+) *= *(.*?) *$", re.MULTILINE)
+GRES = re.compile(
+    r"(?:^|,)(?P<name>\w+)(?::(?P<kind>[\w.-]+))?:(?P<count>\d+)(?:\([^)]*\))?(?=,|$)"
+)
+TIME = re.compile(r"(?:(\d+)-)?(\d+):(\d+):(\d+)")
+
+NODE_FORMAT = "%R|%N|%T|%c|%m|%G"
+"""For `sinfo --Node`: partition, node, state, CPUs, memory in MB, generic resources."""
+
+TAKES_JOBS = frozenset({"idle", "mixed", "allocated", "completing", "planned", "reserved"})
+"""States, without the signs behind them, from which a node comes back to the queue by itself."""
+SILENT = "*"
+"""The sign of a node that does not answer the controller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controller:
+    """What `scontrol show config` says."""
+
+    cluster: str
+    largest_array: int
+    has_accounting: bool
+    remembers_seconds: int
+    """For how long the controller itself knows a job that has ended (MinJobAge)."""
+    preempts: bool
+    preempt_mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """One partition. `max_minutes` of None is no limit."""
+
+    name: str
+    is_default: bool
+    state: str
+    max_minutes: float | None
+    preempt_mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One node as a member of one partition. `gres` is as sinfo writes it."""
+
+    partition: str
+    name: str
+    state: str
+    cpus: int
+    memory_mb: int
+    gres: str
+
+    @property
+    def takes_jobs(self) -> bool:
+        """Tell whether jobs may start here, now or once others have ended."""
+        return self.state.rstrip("*~#!%$@^-+") in TAKES_JOBS and SILENT not in self.state
+
+    def gpus(self, resource: str) -> int:
+        """Return how many of a resource it has: of `gpu` all, of `gpu:h100` those of the type."""
+        name, _, kind = resource.partition(":")
+        return sum(
+            int(entry["count"])
+            for entry in GRES.finditer(self.gres)
+            if entry["name"] == name and kind in {"", entry["kind"]}
+        )
+
+
+def parse_version(text: str) -> tuple[int, int] | None:
+    """Return the release in the answer to `sbatch --version`, as in (22, 5)."""
+    found = VERSION.search(text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def parse_controller(text: str) -> Controller:
+    """Return the facts in the answer to `scontrol show config`."""
+    facts = dict(CONFIG_LINE.findall(text))
+    return Controller(
+        cluster=facts["ClusterName"],
+        largest_array=int(facts["MaxArraySize"]),
+        has_accounting=facts["AccountingStorageType"].endswith("/slurmdbd"),
+        remembers_seconds=int(facts["MinJobAge"].split()[0]),
+        preempts=not facts["PreemptType"].endswith("/none"),
+        preempt_mode=facts["PreemptMode"],
+    )
+
+
+def parse_partitions(text: str) -> tuple[Partition, ...]:
+    """Return what stands in the answer to `scontrol --all --oneliner show partition`."""
+    lines = (dict(FIELD.findall(line)) for line in text.splitlines())
+    return tuple(
+        Partition(
+            name=fields["PartitionName"],
+            is_default=fields.get("Default") == "YES",
+            state=fields["State"],
+            max_minutes=parse_minutes(fields["MaxTime"]),
+            preempt_mode=fields["PreemptMode"],
+        )
+        for fields in lines
+        if "PartitionName" in fields
+    )
+
+
+def parse_nodes(text: str) -> tuple[Node, ...]:
+    """Return what stands in sinfo's answer in `NODE_FORMAT`."""
+    lines = (line.split("|", 5) for line in text.splitlines())
+    return tuple(
+        Node(
+            partition=partition,
+            name=name,
+            state=state,
+            cpus=int(cpus),
+            memory_mb=int(memory.rstrip("+")),
+            gres=gres,
+        )
+        for partition, name, state, cpus, memory, gres in (
+            [field.strip() for field in line] for line in lines if len(line) == 6
+        )
+    )
+
+
+def parse_submit_limits(text: str) -> dict[str, int]:
+    """Return `name|limit` lines of sacctmgr as a mapping; names without a limit are left out.
+
+    Of several lines of one name, as an account has them for its partitions, the least counts.
+    """
+    limits: dict[str, int] = {}
+    for name, limit in (line.split("|")[:2] for line in text.splitlines() if "|" in line):
+        if limit.isdecimal():
+            limits[name] = min(int(limit), limits.get(name, int(limit)))
+    return limits
+
+
+def parse_minutes(text: str) -> float | None:
+    """Return a time of Slurm's, `[days-]hours:minutes:seconds`, in minutes; None is no limit."""
+    found = TIME.fullmatch(text)
+    if not found:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return days * 1440 + hours * 60 + minutes + seconds / 60
+
+
+def names(items: Sequence[Partition | Node]) -> str:
+    """Return the names of partitions or nodes as a list in words, long ones cut short."""
+    listed = [item.name for item in items]
+    return ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "")
