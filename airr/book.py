@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from airr.ledger import Ledger, read_records
 from airr.llm.journal import Journal
@@ -21,6 +22,9 @@ from airr.records import (
 Wanted = tuple[str, int]
 """(idea id, repeat): what somebody waits for, whichever attempt answers."""
 
+CallKey = tuple[str, str, datetime]
+"""A request may be billed more than once: cancelled first, and asked again after a restart."""
+
 Row = Idea | Patch | Call | Run | OutcomeRow
 
 
@@ -34,7 +38,7 @@ class Book:
         self._journal_position = 0
         self.ideas: dict[str, Idea] = {}
         self.runs: dict[str, Run] = {}
-        self.calls: dict[tuple[str, str], Call] = {}
+        self.calls: dict[CallKey, Call] = {}
         self.outcomes: dict[Wanted, Outcome] = {}
         self.patched: set[str] = set()
         for kind in (Idea, Patch, Call, Run, OutcomeRow):
@@ -48,10 +52,19 @@ class Book:
             OSError: the disk does not take them; nothing was entered.
         """
         answered = self._journal.calls_after(self._journal_position)
-        calls = [call for call in answered if (call.id, call.prompt_hash) not in self.calls]
+        calls = [call for call in answered if _key(call) not in self.calls]
         self._ledger.append([*rows, *calls])
         self._journal_position += len(answered)
         self._mirror([*rows, *calls])
+
+    def calls_so_far(self) -> list[Call]:
+        """Return the calls entered, and those that the journal has beyond them."""
+        answered = self._journal.calls_after(self._journal_position)
+        return list({**self.calls, **{_key(call): call for call in answered}}.values())
+
+    def gpu_hours(self) -> float:
+        """Return what ended runs have used."""
+        return sum(run.gpu_seconds for run in self.runs.values()) / 3600
 
     def next_attempt(self, wanted: Wanted) -> int:
         """Return the number of the next attempt at a run."""
@@ -85,8 +98,12 @@ class Book:
                 case Run():
                     self.runs[row.id] = row
                 case Call():
-                    self.calls[row.id, row.prompt_hash] = row
+                    self.calls[_key(row)] = row
                 case OutcomeRow():
                     self.outcomes[row.idea_id, row.repeat] = outcome_of(row)
                 case Patch():
                     self.patched |= {row.idea_id} if row.applied else set()
+
+
+def _key(call: Call) -> CallKey:
+    return (call.id, call.prompt_hash, call.created_at)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airr.book import Book
 from airr.config import Config
-from airr.errors import AirrError
+from airr.errors import AirrError, BudgetSpent
 from airr.executor.executor import Executor
 from airr.records import Failed, Idea, Scored
 from airr.researcher.ideas import Ideator
@@ -28,13 +28,22 @@ class Campaign:
     ideator: Ideator
     executor: Executor
     epoch: int = 0
+    stopped: str = ""
+    """Why it ended before its last epoch: a bound of its budget was reached."""
 
     async def run(self) -> None:
-        """Take the campaign from where it stands to the end of its last epoch.
+        """Take the campaign from where it stands to the end of its last epoch, or of its budget.
 
         Raises:
             AirrError: it cannot go on; what was done until then is kept.
         """
+        try:
+            await self._go_on()
+        except BudgetSpent as reason:
+            self.stopped = str(reason)
+            log.warning("%s", reason)
+
+    async def _go_on(self) -> None:
         baseline = await self._measure_baseline()
         for epoch in range(self.config.search.epochs):
             self.epoch = epoch

@@ -34,6 +34,8 @@ FREE = (
     "llm.base_url",
     "llm.*.concurrency",
     "llm.*.base_url",
+    "budget.*",
+    "prices",
     "root",
     "data",
 )

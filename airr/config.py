@@ -10,9 +10,10 @@ import difflib
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 import dacite
 
@@ -203,6 +204,15 @@ class Implement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a campaign may use up at most, all of its starts together. None bounds nothing."""
+
+    usd: float | None
+    llm_calls: int | None
+    gpu_hours: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
     """Where jobs run. Under `cluster` stand these settings and those of the scheduler itself."""
 
@@ -238,10 +248,12 @@ class Config:
     root: str
     data: str
     prompts: str | None
+    prices: str | None
     env: Env
     llm: Llm
     search: Search
     implement: Implement
+    budget: Budget
     cluster: Cluster
 
 
@@ -339,19 +351,35 @@ def _check_ranges(config: Config) -> None:
         "env.nodes": config.env.nodes,
         "env.cpus": config.env.cpus,
     }
-    not_negative = {
+    not_negative: dict[str, float] = {
         "implement.revisions": config.implement.revisions,
         "cluster.max_retries": config.cluster.max_retries,
         "env.gpus": config.env.gpus,
     }
+    not_negative |= {
+        f"budget.{name}": bound
+        for name, bound in asdict(config.budget).items()
+        if bound is not None
+    }
     if isinstance(config.cluster.own, LocalSettings):
         not_negative["cluster.slots"] = config.cluster.own.slots
-    for url in (config.llm.ideator.base_url, config.llm.implementer.base_url):
-        if url is not None and not url.startswith(("http://", "https://")):
-            raise ConfigError(f"llm.base_url={url}: it begins with http:// or https://")
+    for role in config.llm.roles.values():
+        _check_url(role.base_url)
     for name, value in at_least_one.items():
         if value < 1:
             raise ConfigError(f"{name}={value}: it must be at least 1")
     for name, value in not_negative.items():
         if value < 0:
             raise ConfigError(f"{name}={value}: it must not be negative")
+
+
+def _check_url(url: str | None) -> None:
+    if url is None:
+        return
+    if "@" in urlsplit(url).netloc:
+        raise ConfigError(
+            "llm.base_url holds a password, which would be kept in campaign.yaml: put the key into "
+            "ANTHROPIC_API_KEY or OPENAI_API_KEY, and only the address here"
+        )
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"llm.base_url={url}: it begins with http:// or https://")

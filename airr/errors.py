@@ -5,7 +5,8 @@
     ├── WorkspaceError   a campaign folder is foreign, damaged or of another config
     │   └── Occupied     another head holds it and is, or may be, alive
     ├── ProviderError    a model endpoint cannot be used at all (bad key, no such model)
-    └── ClusterError     the scheduler refused, or cannot be used at all
+    ├── ClusterError     the scheduler refused, or cannot be used at all
+    └── BudgetSpent      a bound of the group `budget` is reached: a clean end, no mistake
 
 A failed *idea* is none of these: it is a `Failed` outcome, which is data (see records.py).
 """
@@ -29,6 +30,10 @@ class Occupied(WorkspaceError):
 
 class ProviderError(AirrError):
     """A model endpoint cannot be used at all: retrying would not help."""
+
+
+class BudgetSpent(AirrError):
+    """A bound that the user set leaves no room for what would come next."""
 
 
 class ClusterError(AirrError):

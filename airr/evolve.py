@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airr import interrupts
 from airr.errors import AirrError
-from airr.verb import run_verb
+from airr.verb import BUDGET_SPENT, run_verb
 
 if TYPE_CHECKING:
     from airr.config import Config
@@ -28,11 +29,18 @@ def main(raw: dict[str, Any]) -> None:
         _take_one_turn(config, raw, forked_from)
         return
 
-    async def evolve() -> None:
+    async def evolve() -> str:
         async with take_the_head(config, raw, forked_from) as head, follow(head):
             await head.campaign.run()
+        return head.campaign.stopped
 
-    interrupts.run(evolve())
+    _exit_if(interrupts.run(evolve()))
+
+
+def _exit_if(stopped: str) -> None:
+    """End with the status that says so if a bound of the budget was reached; it was told."""
+    if stopped:
+        sys.exit(BUDGET_SPENT)
 
 
 def sweep(raws: Sequence[dict[str, Any]]) -> None:
@@ -68,6 +76,7 @@ def sweep(raws: Sequence[dict[str, Any]]) -> None:
     failures = [lane.failure for lane in lanes if lane.failure]
     for failure in sorted(failures, key=lambda one: isinstance(one, AirrError)):
         raise failure
+    _exit_if("".join(lane.head.campaign.stopped for lane in lanes if lane.head))
 
 
 def _rehearse(
@@ -90,15 +99,16 @@ def _take_one_turn(config: Config, raw: dict[str, Any], forked_from: str | None)
 
     check_turns(config)
 
-    async def turn() -> str:
+    async def turn() -> tuple[str, str]:
         async with take_the_head(config, raw, forked_from) as head:
-            return told_of(head, await take_a_turn(head))
+            return told_of(head, await take_a_turn(head)), head.campaign.stopped
 
     try:
-        said = interrupts.run(turn())
+        said, stopped = interrupts.run(turn())
     except Occupied as error:
-        said = f"{error}\nthis turn has nothing to do"
+        said, stopped = f"{error}\nthis turn has nothing to do", ""
     print(said)  # noqa: T201 - the verb's output
+    _exit_if(stopped)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from airr.book import Book
+from airr.budget import Bound, Purse, check_known_costs
 from airr.campaign import Campaign
 from airr.charter import Charter, fork, hash_of_folder, open_charter, read_charter
 from airr.cluster.local import Local
@@ -29,16 +30,15 @@ from airr.executor.jobs import Scheduler
 from airr.executor.patches import Implementer
 from airr.executor.plans import env_folder, preflight_plan, resolve_sandbox, training_plan
 from airr.executor.preflight import Preflight
+from airr.forecast import Hours, hours_of
 from airr.headlog import logged_into
 from airr.lease import Lease
 from airr.ledger import Ledger
 from airr.llm.journal import Journal
-from airr.llm.prices import load_prices
 from airr.llm.protocol import Provider, Purpose
 from airr.prompts import Prompts
-from airr.providers import providers_of
+from airr.providers import prices_of, providers_of
 from airr.researcher.ideas import Ideator
-from airr.resources import resource
 from airr.shared import Shared, shared_by
 from airr.workspace import Workspace
 
@@ -81,6 +81,7 @@ async def take_the_head(
     shared = shared or shared_by([config])
     cluster = cluster_of(config, shared.slots)
     check_data(config)
+    prices_of(config)
     providers = providers or providers_of(config)  # what they refuse must leave no campaign
     Prompts(config.prompts)
     workspace.create()
@@ -121,9 +122,11 @@ def assemble(  # noqa: PLR0913 - the composition root of a campaign
     prompts = Prompts(config.prompts)
     now = functools.partial(datetime.now, UTC)
     ledger = Ledger(workspace.ledger, guard=lease.check)
-    prices = load_prices(resource("conf") / "prices.yaml")
+    prices = prices_of(config)
     journal = Journal(workspace.journal, providers, prices, guard=lease.check)
+    check_known_costs(config.budget, journal.unpriced)
     book = Book(ledger, journal)
+    purse = Purse(journal, prices, config.budget, list(book.calls.values()))
     scheduler = Scheduler(
         workspace=workspace,
         book=book,
@@ -142,7 +145,7 @@ def assemble(  # noqa: PLR0913 - the composition root of a campaign
         baseline=baseline,
         role=config.llm.implementer,
         how=config.implement,
-        ask=journal.ask,
+        ask=purse.ask,
         preflight=Preflight(
             preflight_plan(config),
             uid=charter.uid,
@@ -160,6 +163,8 @@ def assemble(  # noqa: PLR0913 - the composition root of a campaign
         scheduler=scheduler,
         baseline=baseline,
         at_once=config.implement.concurrent_ideas,
+        gpu=gpu_bound(config, book),
+        run_gpu_hours=run_hours(config).gpu_most,
         now=now,
     )
     ideator = Ideator(
@@ -169,7 +174,7 @@ def assemble(  # noqa: PLR0913 - the composition root of a campaign
         metric=config.env.metric,
         role=config.llm.ideator,
         search=config.search,
-        ask=journal.ask,
+        ask=purse.ask,
         prompts=prompts,
         seed=config.seed,
         now=now,
@@ -224,6 +229,29 @@ def cluster_of(config: Config, slots: Slots) -> Cluster:
             "  On this machine:     python -m airr.evolve env=nanogpt_tiny"
         )
     return Local(slots)
+
+
+def gpu_bound(config: Config, book: Book) -> Bound:
+    """Return the bound on GPU-hours of all runs."""
+    return Bound(
+        "budget.gpu_hours",
+        config.budget.gpu_hours,
+        book.gpu_hours,
+        written="{:.2f}",
+        unit=" GPU-hours",
+    )
+
+
+def run_hours(config: Config, runs: int = 1) -> Hours:
+    """Return what runs of this config may take."""
+    env = config.env
+    return hours_of(
+        runs,
+        nodes=env.nodes,
+        gpus=env.gpus,
+        budget_seconds=env.budget_seconds,
+        score_seconds=env.score_seconds,
+    )
 
 
 def check_data(config: Config) -> None:

@@ -1,15 +1,19 @@
-"""A config -> who answers the requests of each role."""
+"""A config -> who answers the requests of each role, and what that costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from airr.budget import check_prices
 from airr.config import Config, Role
 from airr.errors import ConfigError
 from airr.executor.plans import env_folder
 from airr.llm.catalogue import Catalogue
 from airr.llm.offline import Offline
+from airr.llm.prices import PriceTable, load_prices
 from airr.llm.protocol import Provider, Purpose
+from airr.resources import resource
 
 
 def providers_of(config: Config) -> Mapping[Purpose, Provider]:
@@ -25,6 +29,18 @@ def providers_of(config: Config) -> Mapping[Purpose, Provider]:
         Purpose.IDEATE: _provider(config, "ideator", config.llm.ideator),
         Purpose.IMPLEMENT: _provider(config, "implementer", config.llm.implementer),
     }
+
+
+def prices_of(config: Config) -> PriceTable:
+    """Return what models cost.
+
+    Raises:
+        ConfigError: the table cannot be read, or lacks a model whose dollars are bounded.
+    """
+    own = Path(config.prices) if config.prices else None
+    prices = load_prices(resource("conf") / "prices.yaml", own)
+    check_prices(config.budget, config.llm, prices)
+    return prices
 
 
 def _provider(config: Config, name: str, role: Role) -> Provider:

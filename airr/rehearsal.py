@@ -27,7 +27,7 @@ from airr.lease import Holder, holder_of
 from airr.ledger import read_records
 from airr.llm.protocol import Request
 from airr.prompts import Prompts
-from airr.providers import providers_of
+from airr.providers import prices_of, providers_of
 from airr.records import Idea, Origin, OutcomeRow, Patch, Run
 from airr.researcher.questions import Conversation
 from airr.researcher.questions import Questions as IdeatorQuestions
@@ -70,6 +70,7 @@ def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = N
     config = with_sandbox(config)
     cluster = cluster_of(config, shared_by([config]).slots)
     check_data(config)
+    prices_of(config)
     providers_of(config)
     strategy_named(config.search.name)
     workspace = Workspace(Path(config.root) / config.campaign)

@@ -2,8 +2,8 @@
 
 What sbatch/head.sbatch runs. A successor stands in the queue from the start; `python -m
 airr.evolve ARGUMENTS` runs as a child, and is stopped as calmly as by Ctrl-C when the time limit
-draws near. The end of the campaign, or a mistake that no successor would mend, takes the
-successor off the queue.
+draws near. The end of the campaign or of its budget, or a mistake that no successor would mend,
+takes the successor off the queue.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from airr.composition import compositions
 from airr.errors import AirrError, ClusterError, ConfigError
 from airr.lease import PULSE_SECONDS, STALE_SECONDS, holder_of
 from airr.legs import Leg, end_leg, goes_in_circles, progress_of, read_legs, write_legs
-from airr.verb import errors_told, resolve_auto
+from airr.verb import BUDGET_SPENT, errors_told, resolve_auto
 from airr.workspace import Workspace
 
 COMPLETE, MISTAKE = 0, 2
@@ -54,7 +54,7 @@ class Relay:
         successor = asyncio.create_task(self._ensure_successor())
         await self._wait_for_the_lease()
         status, was_stopped = await self._run_head()
-        if status in {COMPLETE, MISTAKE}:
+        if status in {COMPLETE, MISTAKE, BUDGET_SPENT}:
             successor.cancel()
             await self._end_chain()
             return status

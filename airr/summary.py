@@ -28,11 +28,21 @@ class Best:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
-    """What a campaign used up. `usd` is null when some call has no known price."""
+    """What calls of models used up.
+
+    `input_tokens` are those billed in full, `cached_tokens` those read from a prompt cache, and
+    `written_tokens` those written into one. `usd` leaves out the `unpriced` calls, whose models
+    have no known price; `cancelled` ones were cut short when their answers were no longer wanted.
+    """
 
     calls: int
-    usd: float | None
-    gpu_hours: float
+    cancelled: int
+    input_tokens: int
+    cached_tokens: int
+    written_tokens: int
+    output_tokens: int
+    usd: float
+    unpriced: int
 
 
 def best_ideas(
@@ -66,15 +76,37 @@ def failures(outcomes: Mapping[str, Outcome]) -> Counter[Reason]:
     return Counter(o.reason for o in outcomes.values() if isinstance(o, Failed))
 
 
-def spend_of(calls: Sequence[Call], runs: Sequence[Run]) -> Spend:
-    """Return what the calls and the runs cost so far."""
-    prices = [call.usd for call in calls]
-    usd = sum(price for price in prices if price is not None)
+ROLES = {"ideate": "ideator", "implement": "implementer"}
+"""Purposes of calls, and the roles that make them."""
+
+
+def spend_by_role(calls: Sequence[Call]) -> dict[str, Spend]:
+    """Return what the calls of each role used up, for the roles that made any."""
+    return {
+        role: spend_of(own)
+        for purpose, role in ROLES.items()
+        if (own := [call for call in calls if call.purpose == purpose])
+    }
+
+
+def spend_of(calls: Sequence[Call]) -> Spend:
+    """Return what calls used up."""
+    prices = [call.usd for call in calls if call.usd is not None]
     return Spend(
         calls=len(calls),
-        usd=None if None in prices else usd,
-        gpu_hours=sum(run.gpu_seconds for run in runs) / 3600,
+        cancelled=sum(call.stop_reason == "cancelled" for call in calls),
+        input_tokens=sum(call.input_tokens for call in calls),
+        cached_tokens=sum(call.cache_read_tokens for call in calls),
+        written_tokens=sum(call.cache_write_tokens for call in calls),
+        output_tokens=sum(call.output_tokens for call in calls),
+        usd=sum(prices),
+        unpriced=len(calls) - len(prices),
     )
+
+
+def gpu_hours_of(runs: Sequence[Run]) -> float:
+    """Return what ended runs have used."""
+    return sum(run.gpu_seconds for run in runs) / 3600
 
 
 def time_spent(

@@ -20,6 +20,8 @@ from airr.resources import resource
 Body = Callable[[dict[str, Any]], None]
 Sweep = Callable[[Sequence[dict[str, Any]]], None]
 
+BUDGET_SPENT = 3
+"""Exit status of a campaign that a bound of its budget has ended."""
 SLURM_CONFS = (
     "/etc/slurm/slurm.conf",
     "/etc/slurm-llnl/slurm.conf",

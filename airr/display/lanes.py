@@ -46,7 +46,12 @@ def closing(lanes: Sequence[Lane]) -> Group:
     """Return how campaigns compare, what turns did, and what ended those that failed."""
     turns = [told_of(lane.head, lane.turn) for lane in lanes if lane.head and lane.turn]
     failed = [f"{lane.config.campaign} failed: {lane.failure}" for lane in lanes if lane.failure]
-    return Group(comparison(lanes), Text("\n".join([*turns, *failed])))
+    stopped = [
+        f"{lane.config.campaign} stopped: {lane.head.campaign.stopped}"
+        for lane in lanes
+        if lane.head and lane.head.campaign.stopped and not lane.turn
+    ]
+    return Group(comparison(lanes), Text("\n".join([*turns, *stopped, *failed])))
 
 
 def comparison(lanes: Sequence[Lane]) -> Table:

@@ -26,14 +26,14 @@ from airr.display.tables import (
     headline,
     models_text,
     number,
-    spend_text,
+    spend_lines,
     time_line,
 )
 from airr.executor.executor import Step
 from airr.head import Head
 from airr.ledger import read_records
 from airr.records import BASELINE, Failed, Outcome, Patch, Scored
-from airr.summary import best_ideas, failures, spend_of, time_spent
+from airr.summary import best_ideas, failures, time_spent
 
 LOOK_SECONDS = 0.5
 BEST_SHOWN = 10
@@ -57,7 +57,7 @@ async def follow(head: Head) -> AsyncGenerator[None]:
         logging.getLogger("airr").removeHandler(warnings)
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)
-    if had == len(head.book.outcomes):
+    if had == len(head.book.outcomes) and not head.campaign.stopped:
         console.print(
             f"\ncampaign {head.workspace.name} is complete: nothing was left to do in its "
             f"{counted(head.config.search.epochs, 'epoch')}"
@@ -105,10 +105,10 @@ def closing(head: Head, seconds: float) -> Group:
     outcomes = first_outcomes(head)
     baseline = outcomes.get(BASELINE)
     if not isinstance(baseline, Scored):
-        return Group(Text(""))
+        return Group(Text(head.campaign.stopped))
     ideas = {idea_id: outcome for idea_id, outcome in outcomes.items() if idea_id != BASELINE}
     best = best_ideas(book.ideas, ideas | {BASELINE: baseline}, metric, BEST_SHOWN)
-    calls, runs = list(book.calls.values()), list(book.runs.values())
+    calls, runs = book.calls_so_far(), list(book.runs.values())
     patches = read_records(head.workspace.ledger, Patch)
     scored = sum(isinstance(outcome, Scored) for outcome in ideas.values())
     failed = failure_line(failures(ideas))
@@ -116,16 +116,26 @@ def closing(head: Head, seconds: float) -> Group:
         f"{counted(len(ideas), 'idea')}: {scored} scored, {failed}",
         f"took    {duration(seconds)}",
         f"stages  {time_line(time_spent(calls, patches, runs, outcomes))}",
-        f"spent   {spend_text(spend_of(calls, runs))}",
+        f"spent   {_spent(head)}",
         f"ledger  {head.workspace.ledger} (Python: airr.ledger.load('{folder}'))",
-        "next    "
-        f"python -m airr.status campaign={folder}   how it stands\n"
-        f"        python -m airr.evolve search.epochs={_epochs_done(head) + 2} "
-        f"campaign={head.workspace.name}   two epochs more",
+        f"next    python -m airr.status campaign={folder}   how it stands",
     ]
+    if head.campaign.stopped:
+        lines.insert(0, f"stopped {head.campaign.stopped}")
+    else:
+        lines.append(
+            f"        python -m airr.evolve search.epochs={_epochs_done(head) + 2} "
+            f"campaign={head.workspace.name}   two epochs more"
+        )
     if head.config.llm.is_offline:
         lines.insert(1, "ideas   from the offline catalogue; no model was asked")
     return Group(best_table(best, baseline, metric), Text("\n".join(lines)))
+
+
+def _spent(head: Head) -> str:
+    """Return what was spent on models by each role, and on GPUs, on lines of their own."""
+    lines = [*spend_lines(head.book.calls_so_far()), f"{head.book.gpu_hours():.1f} GPU-hours"]
+    return "\n        ".join(lines)
 
 
 def _epochs_done(head: Head) -> int:
@@ -203,6 +213,8 @@ def _panel(head: Head, began: float) -> Group:
         table.add_row("best", f"{lead} against the baseline's {config.env.metric.name} {shown}")
     else:
         table.add_row("best", "measuring the baseline")
-    spend = spend_of(list(book.calls.values()), list(book.runs.values()))
-    table.add_row("spent", f"{duration(time.monotonic() - began)}; {spend_text(spend)}")
+    hours = f"{book.gpu_hours():.1f} GPU-hours"
+    table.add_row("spent", f"{duration(time.monotonic() - began)}, {hours}")
+    for line in spend_lines(book.calls_so_far()):
+        table.add_row("", line)
     return Group(table)

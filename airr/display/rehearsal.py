@@ -5,7 +5,8 @@ from __future__ import annotations
 from airr.config import Sandbox
 from airr.display.tables import duration, models_text
 from airr.executor.arrays import MOST_AT_ONCE
-from airr.forecast import arrays_of, hours_of, ideator_calls, implementer_calls, least_seconds
+from airr.forecast import arrays_of, ideator_calls, implementer_calls, least_seconds
+from airr.head import run_hours
 from airr.llm.protocol import Request
 from airr.rehearsal import UNKNOWN_UID, Rehearsal
 
@@ -61,13 +62,7 @@ def _to_come(rehearsal: Rehearsal) -> str:
     if not left.total_runs:
         return "Nothing: the campaign is complete. More epochs: search.epochs=N"
     env = config.env
-    hours = hours_of(
-        left.total_runs,
-        nodes=env.nodes,
-        gpus=env.gpus,
-        budget_seconds=env.budget_seconds,
-        score_seconds=env.score_seconds,
-    )
+    hours = run_hours(config, left.total_runs)
     fewest, most = arrays_of(left, min(rehearsal.largest_array or MOST_AT_ONCE, MOST_AT_ONCE))
     at_once = rehearsal.preview.at_once if rehearsal.preview else None
     beside = f"{at_once} runs side by side" if at_once else "every run of an epoch side by side"

@@ -10,14 +10,14 @@ from rich.text import Text
 from airr.charter import Charter, read_charter
 from airr.cluster.queue import Glance, describe
 from airr.config import Metric, parse
-from airr.display.tables import best_table, failure_line, spend_text
+from airr.display.tables import best_table, failure_line, spend_lines
 from airr.errors import WorkspaceError
 from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.forecast import hours_of, left_of
 from airr.lease import holder_of
 from airr.ledger import read_records, read_table
 from airr.records import BASELINE, Call, Idea, OutcomeRow, Run, Scored, outcome_of
-from airr.summary import best_ideas, failures, spend_of
+from airr.summary import best_ideas, failures, gpu_hours_of
 from airr.workspace import Workspace
 
 BEST_SHOWN = 5
@@ -54,14 +54,16 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
     epochs = charter.setting("search.epochs", int)
     wanted = epochs * charter.setting("search.ideas_per_epoch", int)
     scored = sum(isinstance(outcome, Scored) for outcome in own.values())
-    spend = spend_of(read_records(workspace.ledger, Call), runs)
+    spent = spend_lines(read_records(workspace.ledger, Call))
     epoch = max((idea.epoch for idea in ideas.values()), default=0)
     text = [
         f"{workspace.name}: {_state(workspace, len(own), len(ideas), wanted)}",
         f"  epoch {epoch + 1} of {epochs}; {len(ideas)} ideas proposed, "
         f"{scored} scored, {failure_line(failures(own))}",
         f"  {_open_line(workspace, open_runs, queue)}",
-        f"  {spend_text(spend)}{_to_come(charter, list(ideas.values()), set(outcomes))}",
+        *(f"  {line}" for line in spent),
+        f"  {gpu_hours_of(runs):.1f} GPU-hours"
+        f"{_to_come(charter, list(ideas.values()), set(outcomes))}",
     ]
     baseline = outcomes.get(BASELINE)
     if not isinstance(baseline, Scored):

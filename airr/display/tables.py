@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from airr.config import OFFLINE, Llm, Metric, Role
-from airr.records import BASELINE, Reason, Scored
-from airr.summary import Best, Spend
+from airr.records import BASELINE, Call, Reason, Scored
+from airr.summary import Best, Spend, spend_by_role, spend_of
 
 
 def best_table(best: Sequence[Best], baseline: Scored, metric: Metric) -> Table:
@@ -77,10 +77,49 @@ def _served(role: Role) -> str:
     return f"{role.model} ({role.base_url or role.provider})"
 
 
-def spend_text(spend: Spend) -> str:
-    """Return what a campaign used up."""
-    usd = "cost unknown" if spend.usd is None else f"${spend.usd:.2f}"
-    return f"{spend.calls} model calls, {usd}, {spend.gpu_hours:.1f} GPU-hours"
+def spend_lines(calls: Sequence[Call]) -> list[str]:
+    """Return what each role has spent on models, and their sum: a line each, in columns."""
+    spends = spend_by_role(calls)
+    if len(spends) > 1:
+        spends["together"] = spend_of(calls)
+    rows = [(role, *_cells(spend)) for role, spend in spends.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ] or ["no model was asked yet"]
+
+
+def _cells(spend: Spend) -> tuple[str, ...]:
+    calls = counted(spend.calls, "call")
+    return (
+        f"{calls}, {spend.cancelled} cancelled" if spend.cancelled else calls,
+        f"{compact(spend.input_tokens + spend.written_tokens)} tokens in",
+        f"{compact(spend.cached_tokens)} cached",
+        f"{compact(spend.output_tokens)} out",
+        usd_text(spend),
+    )
+
+
+def usd_text(spend: Spend) -> str:
+    """Return dollars as far as they are known."""
+    if spend.unpriced == 0:
+        return f"${spend.usd:.2f}"
+    if spend.unpriced == spend.calls:
+        return "cost unknown"
+    return f"${spend.usd:.2f} and {counted(spend.unpriced, 'call')} of unknown cost"
+
+
+def compact(number: int) -> str:
+    """Return a count in at most four characters: `987`, `12k`, `3.4M`, `56M`."""
+    for unit, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (1000, "k")):
+        if number >= unit:
+            scaled = number / unit
+            return f"{scaled:.1f}{letter}" if scaled < 9.95 else f"{scaled:.0f}{letter}"
+    return str(number)
 
 
 def time_line(seconds: Mapping[str, float]) -> str:

@@ -20,6 +20,8 @@ def told_of(head: Head, turn: Turn) -> str:
 
 
 def _standing(head: Head, turn: Turn) -> str:
+    if head.campaign.stopped:
+        return f"stopped: {head.campaign.stopped}"
     if turn.is_complete:
         return f"complete; python -m airr.status campaign={head.workspace.folder} shows its best"
     states = Counter(run.state for run in head.scheduler.open.values())

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from airr.book import Book
+from airr.budget import Bound
+from airr.errors import BudgetSpent
 from airr.executor.codebases import Tree, pack, sha256_of
 from airr.executor.jobs import Scheduler
 from airr.executor.patches import Implementer
@@ -37,6 +40,8 @@ class Step(StrEnum):
     """It waits for an implementer."""
     PATCHING = "patching"
     """Its diff is being written and tried."""
+    HELD = "held back"
+    """A bound of the budget left no room to begin it, or to go on with it."""
     RUNNING = "running"
     """Its codebase is queued or on a node."""
     DONE = "done"
@@ -55,62 +60,103 @@ class Executor:
         scheduler: Scheduler,
         baseline: Tree,
         at_once: int,
+        gpu: Bound,
+        run_gpu_hours: float,
         now: Callable[[], datetime],
     ) -> None:
-        """Implement at most `at_once` ideas side by side; the scheduler has its own bound."""
+        """Implement at most `at_once` ideas side by side; the scheduler has its own bound.
+
+        An idea is begun if `run_gpu_hours`, what a run takes at most, still fit the bound `gpu`.
+        """
         self._workspace = workspace
         self._book = book
         self._implementer = implementer
         self._scheduler = scheduler
         self._baseline = baseline
         self._room = asyncio.Semaphore(at_once)
+        self._gpu = gpu
+        self._run_gpu_hours = run_gpu_hours
         self._now = now
-        self._in_hand: set[asyncio.Task[Outcome]] = set()
+        self._in_hand: set[asyncio.Task[Outcome | None]] = set()
+        self._held_back = ""
         self.steps: dict[str, Step] = {}
 
     @property
     def waits_for_the_cluster(self) -> bool:
         """Tell whether something is in hand, and all of it waits for results of jobs alone."""
-        waiting = self._scheduler.is_at_rest and self._scheduler.awaited == len(self._in_hand)
-        return waiting and len(self._in_hand) > 0
+        begun = len(self._in_hand) - self._gpu.waiting
+        return self._scheduler.is_at_rest and self._scheduler.awaited == begun > 0
 
     async def run(self, ideas: Sequence[Idea]) -> AsyncIterator[Outcome]:
-        """Yield the outcome of each idea as it comes, in the order of completion."""
+        """Yield the outcome of each idea as it comes, in the order of completion.
+
+        Raises:
+            BudgetSpent: once all others have come, if the budget had no room for some.
+        """
         tasks = [self._take_in_hand(self._outcome(idea)) for idea in ideas]
         self.steps |= {idea.id: Step.WAITING for idea in ideas}
         try:
             for task in asyncio.as_completed(tasks):
-                yield await task
+                if outcome := await task:
+                    yield outcome
+            if self._held_back:
+                raise BudgetSpent(self._held_back)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def measure_baseline(self, repeat: int = 0) -> Outcome:
-        """Return the outcome of the unmodified codebase."""
-        codebase = self._pack(BASELINE, self._baseline)
-        return await self._take_in_hand(self._scheduler.run(codebase, repeat))
+        """Return the outcome of the unmodified codebase.
 
-    def _take_in_hand(self, work: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
+        Raises:
+            BudgetSpent: the budget has no room for it.
+        """
+        codebase = self._pack(BASELINE, self._baseline)
+        async with self._promised(BASELINE, repeat):
+            outcome = await self._take_in_hand(self._scheduler.run(codebase, repeat))
+        assert outcome is not None
+        return outcome
+
+    def _promised(self, idea_id: str, repeat: int = 0) -> AbstractAsyncContextManager[None]:
+        """Set aside what the run of an idea takes at most, unless that is spent already."""
+        done = (idea_id, repeat) in self._book.outcomes
+        return self._gpu.promise(
+            0.0 if done else self._run_gpu_hours,
+            has_begun=done or self._scheduler.has_open((idea_id, repeat)),
+        )
+
+    def _take_in_hand(
+        self, work: Coroutine[Any, Any, Outcome | None]
+    ) -> asyncio.Task[Outcome | None]:
         task = asyncio.create_task(work)
         self._in_hand.add(task)
         task.add_done_callback(self._in_hand.discard)
         return task
 
-    async def _outcome(self, idea: Idea) -> Outcome:
+    async def _outcome(self, idea: Idea) -> Outcome | None:
+        """Return what came of an idea, or None if the budget holds it back."""
         outcome = self._book.outcomes.get((idea.id, 0))
         if outcome is None:
-            with self._scheduler.one_more_coming():
-                async with self._room:
-                    self.steps[idea.id] = Step.PATCHING
-                    implemented = await self._codebase(idea)
-            if isinstance(implemented, Codebase):
-                self.steps[idea.id] = Step.RUNNING
-                outcome = await self._scheduler.run(implemented)
-            else:
-                outcome = implemented
+            try:
+                async with self._promised(idea.id):
+                    outcome = await self._take_through(idea)
+            except BudgetSpent as reason:
+                self.steps[idea.id] = Step.HELD
+                self._held_back = str(reason)
+                return None
         self.steps[idea.id] = Step.DONE
         return outcome
+
+    async def _take_through(self, idea: Idea) -> Outcome:
+        with self._scheduler.one_more_coming():
+            async with self._room:
+                self.steps[idea.id] = Step.PATCHING
+                implemented = await self._codebase(idea)
+        if isinstance(implemented, Failed):
+            return implemented
+        self.steps[idea.id] = Step.RUNNING
+        return await self._scheduler.run(implemented)
 
     async def _codebase(self, idea: Idea) -> Codebase | Failed:
         """Return the idea's packed codebase, from disk if an earlier head has made it."""

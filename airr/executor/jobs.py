@@ -94,6 +94,10 @@ class Scheduler:
         """Return how many tasks the runs make that wait to be submitted."""
         return len(self._ready)
 
+    def has_open(self, wanted: Wanted) -> bool:
+        """Tell whether a run is submitted that has no result yet."""
+        return any(run.wanted == wanted for run in self.open.values())
+
     def open_arrays(self) -> list[JobArray]:
         """Return what is submitted, or about to be, and has no result yet."""
         batches = {run.batch.name: run.batch for run in self.open.values()}
@@ -115,7 +119,7 @@ class Scheduler:
             return self._book.outcomes[wanted]
         future = asyncio.get_running_loop().create_future()
         self._waiting[wanted] = future
-        if all(run.wanted != wanted for run in self.open.values()):
+        if not self.has_open(wanted):
             self._make_ready(codebase, wanted)
         return await future
 

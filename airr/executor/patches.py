@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from airr.batch import Result
 from airr.config import Env, Implement, Role
+from airr.errors import BudgetSpent
 from airr.executor.codebases import Tree
 from airr.executor.diffs import Rejection, apply_answer, count_changes, unified_diff
 from airr.executor.preflight import describe, seconds_of
@@ -46,10 +47,14 @@ class Implementation:
 
 @dataclass(slots=True)
 class _Attempts:
-    """What the samples of one idea share: the patches so far, and the turn to preflight."""
+    """What the samples of one idea share: the patches so far, and the turn to preflight.
+
+    `held_back` says why the budget let some of them ask no more, "" if it let all.
+    """
 
     patches: list[Patch] = field(default_factory=list[Patch])
     preflight_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    held_back: str = ""
 
 
 class Implementer:
@@ -90,6 +95,7 @@ class Implementer:
         """Return the first patch of the idea that passes, after every one that did not.
 
         Raises:
+            BudgetSpent: none passed, and the budget had no room to ask for all of them.
             ProviderError: the model cannot be asked at all.
         """
         attempts = _Attempts()
@@ -103,6 +109,8 @@ class Implementer:
             for task in samples:
                 task.cancel()
             await asyncio.gather(*samples, return_exceptions=True)
+        if tree is None and attempts.held_back:
+            raise BudgetSpent(attempts.held_back)
         patches = sorted(attempts.patches, key=lambda patch: (patch.sample, patch.revision))
         return Implementation(patches=tuple(patches), tree=tree)
 
@@ -110,7 +118,11 @@ class Implementer:
         """Write one patch and revise it; return the tree if it came to pass every gate."""
         request = self._questions.first(idea, sample)
         for revision in range(self._how.revisions + 1):
-            asked = await self._answered(request)
+            try:
+                asked = await self._answered(request)
+            except BudgetSpent as reason:
+                attempts.held_back = str(reason)
+                break
             if asked is None:
                 break
             request, completion = asked

@@ -5,10 +5,12 @@ Imports the SDK, which takes a second: import this module only when it is about 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import anthropic
@@ -18,7 +20,7 @@ from anthropic.types import Message
 from airr.errors import AirrError, ProviderError
 from airr.llm.claude import SAMPLING_API, takes_temperature, thinking_settings
 from airr.llm.faults import Endpoint, Refusal, fault_of, retry_after, status_in_stream
-from airr.llm.protocol import Completion, Request, StopReason, Usage
+from airr.llm.protocol import Completion, CutShort, Request, StopReason, Usage
 from airr.llm.retry import Retry, Transient
 from airr.llm.tokens import clean, estimated_tokens
 from airr.llm.traffic import Traffic
@@ -64,7 +66,7 @@ class Anthropic:
             timeout=httpx2.Timeout(timeout_seconds, connect=30.0),
         )
         self._endpoint = Endpoint(
-            name="Anthropic", url=str(self._client.base_url), key_variable=KEY_VARIABLE
+            name="Anthropic", url=str(self._client.base_url), key_variable=KEY_VARIABLE, key=key
         )
         self._traffic = Traffic(concurrency=concurrency, retry=retry or Retry())
         self._told: set[str] = set()
@@ -86,11 +88,16 @@ class Anthropic:
     async def _attempt(self, request: Request, begun: Callable[[], None]) -> Completion:
         try:
             async with self._client.messages.stream(**parameters(request)) as stream:
-                is_whole = False
-                async for event in stream:
-                    begun()
-                    is_whole = event.type == "message_stop"
-                if not is_whole:
+                last = None
+                try:
+                    async for event in stream:
+                        begun()
+                        last = event.type
+                except asyncio.CancelledError:
+                    if last is None:
+                        raise
+                    raise CutShort(partial_of(stream.current_message_snapshot)) from None
+                if last != "message_stop":
                     raise Transient("the answer broke off before its end")
                 return completion_of(stream.current_message_snapshot)
         except anthropic.APIError as error:
@@ -101,7 +108,8 @@ class Anthropic:
 
     def _fault(self, error: anthropic.APIError, model: str) -> Transient | AirrError:
         if not isinstance(error, anthropic.APIStatusError):
-            return Transient(f"{self._endpoint.name} at {self._endpoint.url}: {error.message}")
+            said = self._endpoint.without_key(error.message)
+            return Transient(f"{self._endpoint.name} at {self._endpoint.url}: {said}")
         status = error.status_code
         refusal = Refusal(
             status=status if status >= 400 else status_in_stream(error.type),
@@ -160,6 +168,15 @@ def completion_of(message: Message) -> Completion:
         model=message.model,
         usage=_usage(message, thinking),
     )
+
+
+def partial_of(message: Message) -> Completion:
+    """Return what has come of a message; its output is counted by the endpoint only at its end."""
+    completion = completion_of(message)
+    thinking = estimated_tokens(completion.thinking)
+    written = max(completion.usage.output_tokens, thinking + estimated_tokens(completion.text))
+    usage = replace(completion.usage, output_tokens=written, thinking_tokens=thinking)
+    return replace(completion, usage=usage)
 
 
 def _stop_detail(message: Message) -> str:

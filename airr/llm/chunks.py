@@ -31,6 +31,11 @@ class Chunks:
         self._model = ""
 
     @property
+    def has_begun(self) -> bool:
+        """Tell whether anything has arrived."""
+        return bool(self._model)
+
+    @property
     def is_whole(self) -> bool:
         """Tell whether the model came to its end, rather than the connection."""
         return self._finish is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from airr.errors import AirrError, ProviderError
 from airr.llm.protocol import ContextTooLong
@@ -36,11 +36,16 @@ STREAMED_STATUS: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where requests go, in the words of an error message."""
+    """Where requests go, in the words of an error message, and the key that none may quote."""
 
     name: str
     url: str
     key_variable: str
+    key: str = field(repr=False)
+
+    def without_key(self, text: str) -> str:
+        """Return what an endpoint said without the key, which some quote back."""
+        return text.replace(self.key, f"[{self.key_variable}]") if self.key else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
 
 def fault_of(refusal: Refusal, endpoint: Endpoint, model: str) -> Transient | AirrError:
     """Return what to raise for an error response."""
+    refusal = replace(refusal, message=endpoint.without_key(refusal.message))
     words = f"{refusal.code} {refusal.message}"
     if refusal.status in (400, 413, 422) and (refusal.status == 413 or TOO_LONG.search(words)):
         return ContextTooLong(

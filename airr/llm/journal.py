@@ -8,7 +8,9 @@ head; `lines` says how a line is kept, `entries` what stands in it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +30,16 @@ from airr.llm.entries import (
 )
 from airr.llm.lines import LineFile, Span
 from airr.llm.prices import PriceTable, usd_of
-from airr.llm.protocol import Completion, Message, Provider, Purpose, Request, prompt_hash
+from airr.llm.protocol import (
+    Completion,
+    CutShort,
+    Message,
+    Provider,
+    Purpose,
+    Request,
+    StopReason,
+    prompt_hash,
+)
 from airr.records import Call
 
 Key = tuple[str, str]
@@ -66,20 +77,32 @@ class Journal:
         self._calls: dict[Key, Span] = {}
         self._order: list[Span] = []
         self._texts: dict[bytes, Span] = {}
+        self._known: set[tuple[str, str]] = set()
+        self.usd = 0.0
+        self.unpriced: Counter[str] = Counter()
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._lines = LineFile(path)
         for span, record in self._lines.scan():
             self._index(span, record)
 
     def __len__(self) -> int:
-        """Return how many answers are kept."""
+        """Return how many calls are kept."""
         return len(self._order)
+
+    def holds(self, request: Request) -> bool:
+        """Tell whether a request is answered from here, for nothing."""
+        return (request.id, prompt_hash(request)) in self._calls
+
+    def knows(self, call: Call) -> bool:
+        """Tell whether a call of the ledger stands here too."""
+        return (call.id, call.prompt_hash) in self._known
 
     async def ask(self, request: Request) -> Completion:
         """Return the recorded answer, or ask the provider and record what it answers.
 
-        Whoever asks for the same while it is asked waits for the one answer. A call that is
-        cancelled or fails leaves no trace.
+        Whoever asks for the same while it is asked waits for the one answer. What was billed of
+        a call that is cancelled is recorded too, though it answers nothing; one that fails, or is
+        cancelled before its answer began, leaves no trace.
 
         Raises:
             ContextTooLong, ProviderError: see `Provider`.
@@ -114,18 +137,28 @@ class Journal:
     async def _ask_provider(self, request: Request, key: Key) -> Completion:
         began = self._clock()
         provider = self._providers[request.purpose]
-        completion = await provider.complete(request)
-        self._keep(
-            Answered(
-                request=request,
-                prompt_hash=key[1],
-                provider=provider.name,
-                completion=completion,
-                usd=self._usd(request, completion),
-                latency_seconds=self._clock() - began,
-                created_at=self._now(),
+
+        def keep(completion: Completion) -> None:
+            self._keep(
+                Answered(
+                    request=request,
+                    prompt_hash=key[1],
+                    provider=provider.name,
+                    completion=completion,
+                    usd=self._usd(request.model, completion),
+                    latency_seconds=self._clock() - began,
+                    created_at=self._now(),
+                )
             )
-        )
+
+        try:
+            completion = await provider.complete(request)
+        except CutShort as cut:
+            with contextlib.suppress(WorkspaceError):  # then another head writes here by now
+                self._guard()
+                keep(cut.completion)
+            raise
+        keep(completion)
         return completion
 
     def _keep(self, answered: Answered) -> None:
@@ -142,12 +175,26 @@ class Journal:
     def _index(self, span: Span, record: Any) -> None:
         match record:
             case {"kind": Kind.CALL, "id": str(call_id), "prompt_hash": str(digest)}:
-                self._calls[call_id, digest] = span
+                if record["completion"]["stop_reason"] != StopReason.CANCELLED:
+                    self._calls[call_id, digest] = span
+                self._known.add((call_id, digest))
                 self._order.append(span)
+                self._count(record)
             case {"kind": Kind.TEXT, "sha256": str(name)}:
                 self._texts[bytes.fromhex(name)] = span
             case _:
                 self._lines.name_damage(span[0])
+
+    def _count(self, record: dict[str, Any]) -> None:
+        """Add up what was spent; what had no price when it was spent may have one by now."""
+        usd = record["usd"]
+        if usd is None:
+            completion = completion_in(record)
+            usd = self._usd(record["model"], completion)
+        if usd is None:
+            self.unpriced[record["model"]] += 1
+        else:
+            self.usd += usd
 
     def _text(self, name: str) -> str:
         span = self._texts.get(bytes.fromhex(name))
@@ -155,7 +202,7 @@ class Journal:
             raise WorkspaceError(f"{self._lines.path}: the line with text {name[:12]} is damaged")
         return self._lines.read(span)["text"]
 
-    def _usd(self, request: Request, completion: Completion) -> float | None:
+    def _usd(self, asked_for: str, completion: Completion) -> float | None:
         """Price what the endpoint says it ran; an alias only it knows, by the name asked for."""
         usd = usd_of(completion.model, completion.usage, self._prices)
-        return usd_of(request.model, completion.usage, self._prices) if usd is None else usd
+        return usd_of(asked_for, completion.usage, self._prices) if usd is None else usd

@@ -5,6 +5,7 @@ Imports the SDK, which takes a second: import this module only when it is about 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from airr.errors import AirrError, ProviderError
 from airr.llm.chunks import Chunks
 from airr.llm.effort import effort_of
 from airr.llm.faults import Endpoint, Refusal, fault_of, retry_after
-from airr.llm.protocol import Completion, Request
+from airr.llm.protocol import Completion, CutShort, Request
 from airr.llm.retry import Retry, Transient
 from airr.llm.traffic import Traffic
 
@@ -71,6 +72,7 @@ class OpenAI:
             name="OpenAI" if url is None else "The OpenAI-compatible endpoint",
             url=str(self._client.base_url),
             key_variable=KEY_VARIABLE,
+            key=key or "",
         )
         self._traffic = Traffic(concurrency=concurrency, retry=retry or Retry())
 
@@ -92,9 +94,14 @@ class OpenAI:
         chunks = Chunks()
         try:
             async with await self._client.chat.completions.create(**settings) as stream:
-                async for chunk in stream:
-                    begun()
-                    chunks.add(chunk)
+                try:
+                    async for chunk in stream:
+                        begun()
+                        chunks.add(chunk)
+                except asyncio.CancelledError:
+                    if chunks.has_begun:
+                        raise CutShort(chunks.completion(request)) from None
+                    raise
         except openai.APIError as error:
             raise self._fault(error, request.model) from error
         except (httpx2.TransportError, json.JSONDecodeError) as error:
@@ -107,7 +114,8 @@ class OpenAI:
         if isinstance(error, openai.APIStatusError):
             status, headers = error.status_code, error.response.headers
         elif isinstance(error, openai.APIConnectionError):
-            return Transient(f"{self._endpoint.name} at {self._endpoint.url}: {error.message}")
+            said = self._endpoint.without_key(error.message)
+            return Transient(f"{self._endpoint.name} at {self._endpoint.url}: {said}")
         else:  # inside a stream, where no status can come any more
             status, headers = 500, dict[str, str]()
         refusal = Refusal(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,16 @@ class Price:
 PriceTable = Mapping[str, Price]
 
 
-def load_prices(path: Path) -> PriceTable:
-    """Return the price table of a YAML file: model name to prices.
+def load_prices(shipped: Path, own: Path | None = None) -> PriceTable:
+    """Return the price table, model name to prices: the user's entries, then those of airr.
 
     Raises:
-        ConfigError: the file is missing, no YAML, or an entry does not fit `Price`.
+        ConfigError: a file is missing, no YAML, or an entry does not fit `Price`.
     """
+    return {**_table_in(shipped), **(_table_in(own) if own else {})}
+
+
+def _table_in(path: Path) -> PriceTable:
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -61,10 +65,24 @@ def usd_of(model: str, usage: Usage, table: PriceTable) -> float | None:
 
     The longest listed name that the model's begins with counts, if a snapshot date follows it.
     """
-    known = [name for name in table if _is_of(model, name)]
-    if not known:
+    price = _price_of(model, table)
+    return None if price is None else _cost(usage, price)
+
+
+def dearest_of(model: str, usage: Usage, table: PriceTable) -> float | None:
+    """Return what a call costs at most, should the cache write all of its input."""
+    price = _price_of(model, table)
+    if price is None:
         return None
-    price = table[max(known, key=len)]
+    return _cost(usage, replace(price, input=max(price.input, price.cache_write)))
+
+
+def _price_of(model: str, table: PriceTable) -> Price | None:
+    known = [name for name in table if _is_of(model, name)]
+    return table[max(known, key=len)] if known else None
+
+
+def _cost(usage: Usage, price: Price) -> float:
     return (
         usage.input_tokens * price.input
         + usage.cache_write_tokens * price.cache_write

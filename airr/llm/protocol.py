@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -30,6 +31,8 @@ class StopReason(StrEnum):
     """The answer was cut off at `max_tokens`."""
     REFUSAL = "refusal"
     """It declined to answer."""
+    CANCELLED = "cancelled"
+    """Its answer was no longer wanted: what had come of it is billed, and answers nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,14 @@ class Completion:
         return self.stop_reason is StopReason.MAX_TOKENS
 
 
+class CutShort(asyncio.CancelledError):
+    """A request was cancelled after its answer had begun; `completion` is what is billed of it."""
+
+    def __init__(self, completion: Completion) -> None:
+        super().__init__()
+        self.completion = replace(completion, stop_reason=StopReason.CANCELLED)
+
+
 class ContextTooLong(AirrError):
     """The prompt does not fit the model's context: show less of the past, and ask again."""
 
@@ -125,7 +136,8 @@ class Provider(Protocol):
     async def complete(self, request: Request) -> Completion:
         """Answer one request; transient faults are retried inside.
 
-        Cancelling the task ends the request at the endpoint too, so that it stops costing.
+        Cancelling the task ends the request at the endpoint too, so that it stops costing; if
+        its answer had begun, the cancellation comes as `CutShort`.
 
         Raises:
             ContextTooLong: the prompt does not fit; a shorter one would.

@@ -26,6 +26,7 @@ class Fault(StrEnum):
     RATE_LIMIT = "rate_limit"
     OVERLOADED = "overloaded"
     SERVER_ERROR = "server_error"
+    QUOTES_KEY = "quotes_key"
     CONTEXT_TOO_LONG = "context_too_long"
     OUT_OF_MONEY = "out_of_money"
     HANGS = "hangs"
@@ -87,7 +88,11 @@ class Loopback:
     """The server, while the `with` block lasts. Its records may be read at any time."""
 
     def __init__(
-        self, script: Script, clock: Callable[[], float] = time.monotonic, key: str | None = KEY
+        self,
+        script: Script,
+        clock: Callable[[], float] = time.monotonic,
+        key: str | None = KEY,
+        port: int = 0,
     ) -> None:
         self.script = script
         self.key = key
@@ -99,7 +104,7 @@ class Loopback:
         self.cache = PrefixCache(clock)
         self.stopping = threading.Event()
         self.lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.loopback = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
@@ -111,6 +116,11 @@ class Loopback:
     def answered(self) -> list[str]:
         """Return the prompts whose answers were sent whole, in order."""
         return [asked.prompt for asked, _, _ in self.billed]
+
+    @property
+    def billed_requests(self) -> list[Asked]:
+        """Return the requests whose answers were sent whole, in order."""
+        return [asked for asked, _, _ in self.billed]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -148,6 +158,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server  # pyright: ignore[reportIncompatibleVariableOverride]
     disable_nagle_algorithm = True
 
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/health" else 404)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
     def do_POST(self) -> None:
         loopback = self.server.loopback
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -181,6 +196,8 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.fault is not None and reply.fault in STATUS:
             status, message, code = STATUS[reply.fault]
             self._refuse(asked, status, message, code=code, retry_after=reply.retry_after)
+        elif reply.fault is Fault.QUOTES_KEY:
+            self._refuse(asked, 500, f"no luck with {asked.headers.get('authorization')}")
         elif reply.fault is Fault.HANGS:
             loopback.stopping.wait(reply.seconds)
             self.close_connection = True

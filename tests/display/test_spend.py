@@ -1,0 +1,58 @@
+"""What people read of the money: by role, in columns, never more than is known."""
+
+from typing import Any
+
+import pytest
+
+from airr.display.tables import compact, spend_lines
+from airr.records import Call
+from tests.builders import NOON
+
+
+def call(purpose: str, **fields: Any) -> Call:
+    plain: dict[str, Any] = {
+        "id": "x", "purpose": purpose, "provider": "anthropic", "model": "m", "prompt_hash": "0",
+        "stop_reason": "end", "left_out": "", "input_tokens": 1000, "cache_read_tokens": 0,
+        "cache_write_tokens": 0, "output_tokens": 500, "thinking_tokens": 0, "usd": 0.25,
+        "latency_seconds": 1.0, "created_at": NOON,
+    }  # fmt: skip
+    return Call(**plain | fields)
+
+
+def test_each_role_has_a_line_and_their_sum_another():
+    calls = [
+        call("ideate"),
+        *[call("implement", cache_read_tokens=200_000, cache_write_tokens=500)] * 12,
+    ]
+    assert spend_lines(calls) == [
+        "ideator        1 call  1.0k tokens in     0 cached   500 out  $0.25",
+        "implementer  12 calls   18k tokens in  2.4M cached  6.0k out  $3.00",
+        "together     13 calls   19k tokens in  2.4M cached  6.5k out  $3.25",
+    ]
+
+
+def test_one_role_alone_needs_no_sum_and_none_at_all_is_said():
+    assert len(spend_lines([call("ideate")])) == 1
+    assert spend_lines([]) == ["no model was asked yet"]
+
+
+def test_calls_without_a_price_are_never_counted_as_free():
+    unknown = call("ideate", usd=None)
+    assert spend_lines([unknown])[0].endswith("cost unknown")
+    mixed = spend_lines([unknown, unknown, call("ideate")])[0]
+    assert mixed.endswith("$0.25 and 2 calls of unknown cost")
+
+
+def test_calls_that_were_cancelled_are_counted_and_said():
+    assert (
+        "2 calls, 1 cancelled"
+        in spend_lines([call("implement"), call("implement", stop_reason="cancelled")])[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (999, "999"), (1000, "1.0k"), (9949, "9.9k"), (9950, "10k"), (12_300_000, "12M")],
+)
+def test_counts_are_short(number: int, text: str):
+    assert compact(number) == text
