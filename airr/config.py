@@ -43,6 +43,15 @@ class RewardFormula(StrEnum):
     """The metric itself: for accuracies."""
 
 
+class PatchFormat(StrEnum):
+    """In which form models are asked for patches; either is read. A template each."""
+
+    UNIFIED = "unified"
+    """A unified diff."""
+    SEARCH_REPLACE = "search_replace"
+    """Blocks of lines to find, and of lines that take their place."""
+
+
 class Scheduler(StrEnum):
     """Who runs the jobs."""
 
@@ -198,6 +207,7 @@ class Search:
 class Implement:
     """How hard the implementer tries: parallel samples, and self-revisions of each."""
 
+    format: PatchFormat
     samples: int
     revisions: int
     concurrent_ideas: int

@@ -151,7 +151,7 @@ def _first_questions(config: Config) -> tuple[Request, Request]:
         task=task,
         baseline=baseline,
         role=config.llm.implementer,
-        samples=config.implement.samples,
+        how=config.implement,
         prompts=prompts,
         seed=config.seed,
     )

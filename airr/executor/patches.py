@@ -85,7 +85,7 @@ class Implementer:
             task=task,
             baseline=baseline,
             role=role,
-            samples=how.samples,
+            how=how,
             prompts=prompts,
             seed=seed,
         )
@@ -208,11 +208,11 @@ def _why_unusable(request: Request, completion: Completion) -> Rejection | None:
             Reason.NO_PATCH, f"the answer is empty (stopped: {completion.stop_reason})"
         )
     if completion.is_cut:
-        detail = (
-            f"the answer was cut off at the limit of {request.max_tokens} tokens, so its diff may "
-            "lack a part: write a shorter one, without prose"
+        return Rejection(
+            Reason.CUT_OFF,
+            f"the answer was cut off at the limit of {request.max_tokens} tokens, so the patch in it "
+            "may lack a part: write a shorter one, without prose, with no more context than it needs",
         )
-        return Rejection(Reason.REFUSED, detail)
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from airr.config import Env, Role
+from airr.config import Env, Implement, Role
 from airr.executor.codebases import Tree
 from airr.llm.protocol import Completion, Message, Purpose, Request
 from airr.prompts import Prompts, numbered
@@ -26,15 +26,15 @@ class Questions:
         task: str,
         baseline: Tree,
         role: Role,
-        samples: int,
+        how: Implement,
         prompts: Prompts,
         seed: int,
     ) -> None:
         """Show the whole baseline in every request, line numbers and all.
 
-        Where an idea has several `samples`, they share its words too in a prompt cache.
+        Where an idea has several samples, they share its words too in a prompt cache.
         """
-        self._is_shared = samples > 1
+        self._is_shared = how.samples > 1
         self._baseline = baseline
         self._role = role
         self._prompts = prompts
@@ -44,6 +44,7 @@ class Questions:
             "files": {path: numbered(text) for path, text in sorted(baseline.items())},
             "editable": env.editable,
             "reserved": env.reserved(baseline),
+            "format": how.format,
         }
 
     def first(self, idea: Idea, sample: int) -> Request:

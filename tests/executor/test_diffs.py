@@ -1,6 +1,7 @@
 """What models write for diffs: each habit is mended, or refused with the reason why."""
 
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -40,8 +41,13 @@ HUNK = """@@ -6,3 +6,3 @@
 DIFF = HEADER + HUNK
 
 
-def apply(answer: str, tree: dict[str, str] | None = None, limit_kb: float = 50):
-    return apply_answer(answer, tree or TREE, editable=EDITABLE, limit_kb=limit_kb)
+def apply(
+    answer: str,
+    tree: dict[str, str] | None = None,
+    limit_kb: float = 50,
+    editable: Sequence[str] = EDITABLE,
+):
+    return apply_answer(answer, tree or TREE, editable=editable, limit_kb=limit_kb)
 
 
 def model_after(answer: str, model: str = MODEL) -> str:
@@ -71,7 +77,6 @@ MENDED = {
     + DIFF,
     "in a fence, with prose": f"Sure!\n\n```diff\n{DIFF}```\n\nNotes:\n- it doubles\n- the scale\n",
     "in a fence of another language": f"```python\n{DIFF}```",
-    "in a fence that is never closed": f"```diff\n{DIFF}",
     "in an indented fence": "1. Do:\n   ```diff\n"
     + DIFF.replace("\n", "\n   ").join(["   ", "```"]),
     "with prose and no fence": f"Here:\n{DIFF}\nThis doubles it:\n- twice\n",
@@ -98,8 +103,15 @@ MENDED = {
     .replace("-        self", "-\tself")
     .replace("+        self", "+\tself"),
     "with less indentation everywhere": DIFF.replace("        self", "    self"),
+    "with tabs in context alone": DIFF.replace("         self.width", " \t\tself.width").replace(
+        "-        self", "-\t\tself"
+    ),
+    "in CRLF, in an answer that is not": "Here:\n```diff\n" + DIFF.replace("\n", "\r\n") + "```",
     "with line numbers": f"{HEADER}@@ -6,3 +6,3 @@\n    6 |         self.width = width\n"
     "-   7 |         self.scale = 1.0\n+   7 |         self.scale = 2.0\n    8 | \n",
+    "with line numbers before the signs": f"```diff\n{HEADER}@@ -6,3 +6,3 @@\n"
+    "   6 |          self.width = width\n   7 | -        self.scale = 1.0\n"
+    "     | +        self.scale = 2.0\n   8 |  \n```",
     "with line numbers on old lines alone": f"{HEADER}@@\n    6 |         self.width = width\n"
     "-   7 |         self.scale = 1.0\n+        self.scale = 2.0\n",
     "with a spurious no-newline mark": DIFF.replace("2.0\n", "2.0\n\\ No newline at end of file\n"),
@@ -127,7 +139,76 @@ def test_a_diff_is_applied(answer: str):
 
 
 AMBIGUOUS = f"{HEADER}@@ -15,2 +15,2 @@\n         self.width = width\n-\n+        pass\n"
+METHOD = "\n    def size(self):\n        return self.width\n"
 REFUSED: dict[str, tuple[str, Reason, tuple[str, ...]]] = {
+    "a fence that is never closed": (f"```diff\n{DIFF}", Reason.NO_PATCH, ("was cut off",)),
+    "two options": (
+        f"Option A:\n```diff\n{DIFF}```\nOption B: instead, leave it and\n```diff\n{HEADER}@@\n"
+        "-        return y\n+        return 2 * y\n```",
+        Reason.NO_PATCH,
+        ("alternatives or drafts", "Option B", "decide for one"),
+    ),
+    "a draft and its correction": (
+        f"```diff\n{DIFF}```\nWait, that misses the head.\n```diff\n{HEADER}@@\n"
+        "-        return x\n+        return 2 * x\n```",
+        Reason.NO_PATCH,
+        ("alternatives or drafts", "Wait"),
+    ),
+    "two drafts without a word between them": (
+        block("        self.scale = 1.0\n", "        self.scale = 1.0\n        self.a = 1\n")
+        + block("        self.scale = 1.0\n", "        self.scale = 1.0\n        self.b = 1\n"),
+        Reason.NO_PATCH,
+        ("changes 1 and 2", "line 8", "drafts of one another"),
+    ),
+    "a hunk that keeps what another one removes": (
+        f"{HEADER}@@\n-        self.scale = 1.0\n"
+        "@@\n         self.scale = 1.0\n \n+    # forward\n     def forward(self, x):\n"
+        "         y = x * self.scale\n",
+        Reason.NO_PATCH,
+        ("hunks 1 and 2",),
+    ),
+    "context of less indentation around added lines that may have theirs": (
+        f"{HEADER}@@\n     y = x * self.scale\n     return y\n"
+        + "".join(f"+{line}\n" for line in METHOD.splitlines()),
+        Reason.NO_PATCH,
+        ("only if indentation is ignored", "exact indentation"),
+    ),
+    "a removed line of less indentation than the one for it": (
+        f"{HEADER}@@\n-    return y\n+        return 2 * y\n",
+        Reason.NO_PATCH,
+        ("only if indentation is ignored",),
+    ),
+    "an imagined file that would be added to": (
+        "--- a/trainer.py\n+++ b/trainer.py\n@@ -10,0 +11,1 @@\n+x = 1\n",
+        Reason.NO_PATCH,
+        ("no file trainer.py",),
+    ),
+    "an imagined file": (
+        "--- a/trainer.py\n+++ b/trainer.py\n@@ -1,2 +1,2 @@\n import torch\n-a = 1\n+a = 2\n",
+        Reason.NO_PATCH,
+        ("no file trainer.py", "model.py"),
+    ),
+    "lines to delete that do not exist": (
+        f"{HEADER}@@ -6,3 +6,2 @@\n         self.width = width\n-        self.bias = None\n"
+        "         self.scale = 1.0\n",
+        Reason.NO_PATCH,
+        ("match nowhere", "self.bias = None", "    7 |         self.scale = 1.0"),
+    ),
+    "a diff in words": (
+        "In model.py, line 7:\n- self.scale = 1.0\n+ self.scale = 2.0\n",
+        Reason.NO_PATCH,
+        ("no diff",),
+    ),
+    "comments and spacing alone": (
+        DIFF.replace("2.0", "1.0  # as it was"),
+        Reason.EMPTY_PATCH,
+        ("comments and spacing of model.py",),
+    ),
+    "a block that replaces nothing": (
+        block("        return y\n", "        return y\n"),
+        Reason.EMPTY_PATCH,
+        ("changes nothing",),
+    ),
     "no diff": ("I would rather not.", Reason.NO_PATCH, ("no diff", "```diff")),
     "nothing": ("", Reason.NO_PATCH, ("no diff",)),
     "a diff block without headers": ("```diff\n-a\n+b\n```", Reason.NO_PATCH, ("neither ---",)),
@@ -384,6 +465,50 @@ def test_hunks_may_overlap_in_context_and_stand_in_any_order():
     assert model_after(answer) == after
 
 
+def test_empty_lines_are_added_ones_that_lost_their_sign_where_the_counts_say_so():
+    text = "def a():\n    pass\n"
+    tree = {"x.txt": text}
+    added = "+\n+\n+def b():\n+    a()\n"
+    diff = f"--- a/x.txt\n+++ b/x.txt\n@@ -1,2 +1,6 @@\n def a():\n     pass\n{added}"
+    stripped = diff.replace("+\n", "\n")
+    for answer in (stripped, f"```diff\n{stripped}```\n"):
+        assert apply(answer, tree) == {"x.txt": text + "\n\ndef b():\n    a()\n"}
+    refused(stripped.replace("+1,6", "+1,5"), Reason.NO_PATCH, "match nowhere", tree=tree)
+
+
+def test_a_file_named_by_one_header_alone_ends_the_hunk_above_it():
+    answer = f"```diff\n+++ b/model.py\n{HUNK}+++ b/lib/optim.py\n@@\n-lr = 0.1\n+lr = 0.2\n```"
+    assert apply(answer) == {
+        **TREE,
+        "model.py": TWICE,
+        "lib/optim.py": TREE["lib/optim.py"].replace("0.1", "0.2"),
+    }
+
+
+def test_tabs_of_one_hunk_show_what_those_of_another_mean():
+    added = "+\n+try:\n+\timport fast\n+except ImportError:\n+\tfast = None\n"
+    answer = (
+        f"{HEADER}@@\n import torch\n{added}"
+        " \n \n class Block:\n@@\n-\t\treturn x\n+\t\treturn x + 1\n"
+    )
+    guard = "import torch\n\ntry:\n    import fast\nexcept ImportError:\n    fast = None\n"
+    after = MODEL.replace("import torch\n", guard).replace("return x\n", "return x + 1\n")
+    assert model_after(answer) == after
+    alone = answer.partition("@@\n-\t")[0]
+    refused(alone, Reason.NO_PATCH, "indented with spaces", "'import fast'")
+
+
+def test_a_name_without_prefix_is_the_one_that_the_line_above_has_with_prefixes():
+    tree = {"x.txt": "1\n", "a/x.txt": "1\n"}
+    git = "diff --git a/a/x.txt b/a/x.txt\n"
+    for prefix in (("a/", "b/"), ("./", "./"), ("", "")):
+        names = f"--- {prefix[0]}a/x.txt\n+++ {prefix[1]}a/x.txt\n"
+        assert apply(f"{git}{names}@@\n-1\n+2\n", tree, editable=("*",)) == {
+            "x.txt": "1\n",
+            "a/x.txt": "2\n",
+        }
+
+
 def test_a_unique_base_name_means_the_file_below_a_folder():
     found = apply("--- a/optim.py\n+++ b/optim.py\n@@\n-lr = 0.1\n+lr = 0.2\n")
     assert not isinstance(found, Rejection)
@@ -445,7 +570,46 @@ def test_context_keeps_the_spacing_of_the_file():
 def test_a_file_without_final_newline_can_be_appended_to():
     tree = {"a.txt": "x\ny"}
     answer = "--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,3 @@\n x\n y\n+z\n"
-    assert apply(answer, tree) == {"a.txt": "x\ny\nz\n"}
+    assert apply(answer, tree) == {"a.txt": "x\ny\nz"}
+    assert apply(answer.replace(" y\n", "-y\n\\ No newline at end of file\n+y\n"), tree) == {
+        "a.txt": "x\ny\nz\n"
+    }
+
+
+def test_a_last_line_that_is_replaced_keeps_its_missing_newline_unless_the_diff_speaks_of_it():
+    tree = {"a.txt": "x\ny"}
+    answer = "--- a/a.txt\n+++ b/a.txt\n@@\n x\n-y\n+z\n"
+    assert apply(answer, tree) == {"a.txt": "x\nz"}
+    spoken = answer.replace("-y\n", "-y\n\\ No newline at end of file\n")
+    assert apply(spoken, tree) == {"a.txt": "x\nz\n"}
+
+
+def test_a_dedented_block_is_shifted_back_where_nothing_else_would_be_python():
+    search = "if x:\n    y = x\nreturn y\n"
+    inner = "".join(f"        {line}\n" for line in search.splitlines())
+    model = MODEL.replace("        return y\n", inner)
+    answer = block(search, search.replace("    y = x\n", "    y = x\n    y = y + 1\n"))
+    after = model.replace("            y = x\n", "            y = x\n            y = y + 1\n")
+    assert model_after(answer, model) == after
+
+
+@pytest.mark.parametrize(
+    "between", ["Step 2:", "And in the head, actually used:", "### Option", ""]
+)
+def test_several_diffs_with_words_between_them_are_no_alternatives(between: str):
+    second = f"{HEADER}@@\n-        return x\n+        return 2 * x\n"
+    answer = f"Step 1:\n```diff\n{DIFF}```\n{between}\n```diff\n{second}```\n"
+    if between == "### Option":
+        refused(answer, Reason.NO_PATCH, "alternatives")
+    else:
+        assert model_after(answer) == TWICE.replace("return x", "return 2 * x")
+
+
+def test_a_change_of_what_an_earlier_one_added_is_no_draft():
+    answer = block("        self.scale = 1.0\n", "        self.scale = 2.0\n") + block(
+        "        self.scale = 2.0\n", "        self.scale = 2.0\n        self.a = 1\n"
+    )
+    assert model_after(answer) == TWICE.replace("2.0\n", "2.0\n        self.a = 1\n")
 
 
 def test_an_ellipsis_that_is_python_is_not_taken_for_an_elision():

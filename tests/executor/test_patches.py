@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import pytest
+
 from airr.batch import Result
-from airr.config import Implement, parse_config
+from airr.config import Implement, PatchFormat, parse_config
 from airr.executor.codebases import Tree
 from airr.executor.patches import Implementation, Implementer
 from airr.llm.protocol import Completion, Request, StopReason
@@ -26,6 +28,14 @@ GOOD = """\
 ```
 """
 STALE = GOOD.replace("-VALUE = 2.0", "-VALUE = 7.0")
+BLOCK = """\
+recipe.py
+<<<<<<< SEARCH
+VALUE = 2.0
+=======
+VALUE = 1.0
+>>>>>>> REPLACE
+"""
 LOCKED = """\
 ```diff
 --- /dev/null
@@ -68,14 +78,18 @@ class Checks:
 
 
 async def implement(
-    model: Scripted, checks: Checks | None = None, samples: int = 1, revisions: int = 2
+    model: Scripted,
+    checks: Checks | None = None,
+    samples: int = 1,
+    revisions: int = 2,
+    form: PatchFormat = PatchFormat.UNIFIED,
 ) -> Implementation:
     implementer = Implementer(
         env=ENV,
         task="Make VALUE small.",
         baseline=toy.tree(),
         role=builders.ROLE,
-        how=Implement(samples=samples, revisions=revisions, concurrent_ideas=1),
+        how=Implement(format=form, samples=samples, revisions=revisions, concurrent_ideas=1),
         ask=model.ask,
         preflight=checks or Checks(),
         prompts=Prompts(),
@@ -112,6 +126,29 @@ async def test_the_prompt_shows_the_idea_the_files_with_line_numbers_and_what_ma
     assert "*.py" in request.system
     assert "Reserved: sealed/score.py." in request.system
     assert builders.idea(3).text in request.messages[0].text
+
+
+@pytest.mark.parametrize(
+    ("form", "words", "others"),
+    [
+        (PatchFormat.UNIFIED, "one unified diff in a ```diff block", "<<<<<<< SEARCH"),
+        (PatchFormat.SEARCH_REPLACE, "<<<<<<< SEARCH", "```diff"),
+    ],
+)
+async def test_the_prompt_asks_for_one_form_and_either_is_read(
+    form: PatchFormat, words: str, others: str
+):
+    for text in (GOOD, BLOCK):
+        model = Scripted(says(STALE, text))
+        done = await implement(model, form=form)
+        assert done.tree is not None
+        assert done.tree["recipe.py"] == "VALUE = 1.0\n"
+        asked = model.asked[0].system + model.asked[1].messages[-1].text.replace(
+            done.patches[0].detail, ""
+        )
+        assert words in asked
+        assert others not in asked
+        assert "without the\nline numbers" in asked
 
 
 async def test_a_diff_that_does_not_match_is_revised_with_the_exact_error():
@@ -185,6 +222,18 @@ async def test_a_refusal_is_recorded_as_one():
     model = Scripted(lambda _: answer("I'd rather not.", StopReason.REFUSAL))
     done = await implement(model, revisions=0)
     assert [patch.reason for patch in done.patches] == [Reason.REFUSED]
+
+
+async def test_an_answer_that_was_cut_off_is_revised_though_what_there_is_would_apply():
+    model = Scripted(
+        lambda request: answer(GOOD, StopReason.MAX_TOKENS) if "/r0" in request.id else GOOD
+    )
+    checks = Checks()
+    done = await implement(model, checks)
+    assert [patch.reason for patch in done.patches] == [Reason.CUT_OFF, None]
+    assert "the limit of 100 tokens" in model.asked[1].messages[-1].text
+    assert model.asked[1].messages[1].text == GOOD
+    assert len(checks.tried) == 1
 
 
 async def test_an_answer_without_a_diff_costs_no_preflight():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from airr.executor.diffs.alternatives import second_thought
 from airr.executor.diffs.edits import Edit, FileDiff, Replacement
 from airr.executor.diffs.rejection import Rejection, shorten
 from airr.executor.diffs.unified import read_file_diff, starts_file_diff
@@ -20,7 +21,10 @@ OTHER_FORMATS = ("*** Update File:", "*** Add File:", "*** Delete File:", "*** M
 WORDS_KEPT = 20
 LONGEST_WORDS = 300
 
-FORMAT_HINT = "answer with a unified diff (--- a/path, +++ b/path, @@ hunks) in a ```diff block"
+FORMAT_HINT = (
+    "answer with a unified diff (--- a/path, +++ b/path, @@ hunks) in a ```diff block, or with "
+    "<<<<<<< SEARCH / ======= / >>>>>>> REPLACE blocks below the path of their file"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,12 @@ class _Reader:
         while self.at < len(self.lines):
             if (rejection := self._step()) is not None:
                 return rejection
+        if self.fence and len(self.edits) > self.fence.edits_before:
+            return Rejection(
+                Reason.NO_PATCH,
+                "the answer ends within a code block, so it was cut off, or the closing line of "
+                "the block is missing: write all of it and close the block",
+            )
         return self._close_fence() or tuple(self.edits)
 
     def _step(self) -> Rejection | None:
@@ -171,7 +181,7 @@ def _lines(answer: str) -> list[str]:
 
 
 def _without_echo(edits: tuple[Edit, ...]) -> tuple[Edit, ...] | Rejection:
-    """Refuse an answer that says the same edit twice: it cannot mean to have both."""
+    """Refuse an answer that says an edit twice or in two ways: it cannot mean to have both."""
     seen: set[object] = set()
     for edit in edits:
         what = (
@@ -187,6 +197,12 @@ def _without_echo(edits: tuple[Edit, ...]) -> tuple[Edit, ...] | Rejection:
                 "change once, and no drafts",
             )
         seen.add(what)
+    if (line := second_thought(edits)) is not None:
+        return Rejection(
+            Reason.NO_PATCH,
+            f"the answer seems to hold alternatives or drafts ({shorten(line.strip())!r} stands "
+            "above a later diff): decide for one, and write it alone",
+        )
     return edits
 
 

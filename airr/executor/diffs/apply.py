@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from airr.executor.codebases import Tree
 from airr.executor.diffs.answers import edits_in
-from airr.executor.diffs.edits import Edit, Hunk, Replacement, written_bytes
+from airr.executor.diffs.edits import Edit, Hunk, Op, Replacement, written_bytes
 from airr.executor.diffs.gates import KB, check_editable, check_gates
-from airr.executor.diffs.hunks import new_text, patched_text
+from airr.executor.diffs.hunks import new_text, patched_text, places_changed
 from airr.executor.diffs.rejection import Rejection
 from airr.executor.diffs.targets import Action, Target, target_of
 from airr.records import Reason
@@ -37,12 +37,15 @@ def apply_answer(
         )
     after = dict(tree)
     previous: str | None = None
-    for edit in edits:
+    taken: dict[tuple[str, Op, int], int] = {}
+    for number, edit in enumerate(edits, start=1):
         target = target_of(edit, after, previous)
         if isinstance(target, Rejection):
             return target
         # a locked file is refused before a hunk of it is found wanting: that would mislead
         refused = check_editable({target.path, target.renamed_to}, editable)
+        if len(edits) > 1:
+            refused = refused or _contradiction(number, edit, target, tree, taken)
         refused = refused or _apply(edit, target, after, baseline=tree)
         if refused is not None:
             return refused
@@ -50,15 +53,39 @@ def apply_answer(
     return check_gates(tree, after, editable=editable, limit_kb=limit_kb) or after
 
 
+def _contradiction(
+    number: int, edit: Edit, target: Target, baseline: Tree, taken: dict[tuple[str, Op, int], int]
+) -> Rejection | None:
+    """Refuse an edit of lines that an earlier one changed, if it is not one of the result.
+
+    Two such edits are drafts of one another, or alternatives. `taken` gains what this one changes.
+    """
+    if target.action is not Action.CHANGE or target.path not in baseline:
+        return None
+    places = places_changed(baseline[target.path], _hunks(edit), target.path)
+    for op, at in sorted(places):
+        owner = taken.setdefault((target.path, op, at), number)
+        if owner != number:
+            return Rejection(
+                Reason.NO_PATCH,
+                f"{target.path}: changes {owner} and {number} of the answer both change the "
+                f"original at line {at + 1}, so they seem to be drafts of one another: write "
+                "each change once",
+            )
+    return None
+
+
+def _hunks(edit: Edit) -> Sequence[Hunk]:
+    if isinstance(edit, Replacement):
+        return (edit.as_hunk(),) if edit.search or edit.replace else ()
+    return edit.hunks
+
+
 def _apply(
     edit: Edit, target: Target, after: dict[str, str], *, baseline: Tree
 ) -> Rejection | None:
     """Apply one edit to `after`, or leave it as it is and say why."""
-    if isinstance(edit, Replacement):
-        hunks = (edit.as_hunk(),) if edit.search or edit.replace else ()
-    else:
-        hunks = edit.hunks
-    text = _text_after(target, hunks, after, baseline)
+    text = _text_after(target, _hunks(edit), after, baseline)
     if isinstance(text, Rejection):
         return text
     after.pop(target.path, None)

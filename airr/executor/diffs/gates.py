@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import warnings
 from collections.abc import Iterable, Sequence
@@ -35,6 +36,7 @@ def check_gates(
         or check_size(before, after, limit_kb)
         or check_text(before, after)
         or check_compiles(before, after)
+        or check_effect(before, after)
     )
 
 
@@ -129,12 +131,43 @@ def check_compiles(before: Tree, after: Tree) -> Rejection | None:
     errors = [
         error
         for path in changed_paths(before, after)
-        if path.endswith(".py") and path in after and (error := _compile_error(path, after[path]))
+        if path.endswith(".py") and path in after and (error := compile_error(path, after[path]))
     ]
     return Rejection(Reason.SYNTAX, "\n\n".join(errors)) if errors else None
 
 
-def _compile_error(path: str, text: str) -> str | None:
+def check_effect(before: Tree, after: Tree) -> Rejection | None:
+    """Refuse a patch of comments and spacing alone: its run would be one more of the baseline.
+
+    Asked about trees that compile.
+    """
+    paths = changed_paths(before, after)
+    if all(_is_same_program(path, before.get(path), after.get(path)) for path in paths):
+        return Rejection(
+            Reason.EMPTY_PATCH,
+            f"the patch changes nothing but comments and spacing of {', '.join(paths)}: the "
+            "program stays as it was",
+        )
+    return None
+
+
+def _is_same_program(path: str, before: str | None, after: str | None) -> bool:
+    if before is None or after is None or not path.endswith(".py"):
+        return False
+    try:
+        return ast.dump(_parsed(before)) == ast.dump(_parsed(after))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False  # the baseline's own file is no Python, or one that is nested too deeply
+
+
+def _parsed(text: str) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text.encode("utf-8"))
+
+
+def compile_error(path: str, text: str) -> str | None:
+    """Return why Python does not compile a file, with the lines in question; None if it does."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

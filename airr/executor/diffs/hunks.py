@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from airr.executor.diffs.edits import Hunk, Line, Op
 from airr.executor.diffs.elisions import elision_added
-from airr.executor.diffs.indentation import Shift, indent_of, shift_between
+from airr.executor.diffs.fitting import (
+    Fitted,
+    fit,
+    mixes_in_tabs,
+    shown_about_tabs,
+    unclear_indentation,
+)
+from airr.executor.diffs.gates import compile_error
 from airr.executor.diffs.numbering import has_numbers, without_numbers
-from airr.executor.diffs.placement import Grade, Placed, place_hunks
+from airr.executor.diffs.placement import Placed, place_hunks
 from airr.executor.diffs.rejection import Rejection, shorten
 from airr.records import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
-    """Which hunk removes each line, and which adds what before it; lines by index from 0."""
+    """Which hunk removes or keeps each line, and which adds what before it; indices from 0."""
 
     removed: dict[int, int] = field(default_factory=dict[int, int])
+    kept: dict[int, int] = field(default_factory=dict[int, int])
     added: dict[int, tuple[int, list[Line]]] = field(
         default_factory=dict[int, tuple[int, list[Line]]]
     )
@@ -31,24 +39,83 @@ def patched_text(
 
     `path` names the file in error texts; `trust_lines` as in `place_hunks`.
     """
-    lines = text.removesuffix("\n").split("\n") if text else []
+    lines = _lines(text)
+    placed = _placed(hunks, lines, path, trust_lines=trust_lines)
+    if isinstance(placed, Rejection):
+        return placed
+    fitted: list[Fitted] = []
+    tabs = shown_about_tabs(placed, lines)
+    for number, one in enumerate(placed, start=1):
+        found = fit(one, lines, _where(path, number, hunks), tabs)
+        if isinstance(found, Rejection):
+            return found
+        fitted.append(found)
+    if path.endswith(".py") and (mixed := mixes_in_tabs(fitted, lines)) is not None:
+        return Rejection(
+            Reason.NO_PATCH,
+            f"{path}: the file is indented with spaces, but {shorten(mixed.strip())!r} is to be "
+            "added with a tab: indent as the file does",
+        )
+    newline = text.endswith("\n") or not text
+    patched = _patch(placed, [one.lines for one in fitted], lines, path, newline=newline)
+    doubtful = next((number for number, one in enumerate(fitted) if one.is_doubtful), None)
+    if doubtful is None or isinstance(patched, Rejection):
+        return patched
+    other = _patch(placed, [one.as_written for one in fitted], lines, path, newline=newline)
+    if path.endswith(".py") and isinstance(other, str) and compile_error(path, other):
+        return patched  # what the other reading gives is no Python
+    return unclear_indentation(_where(path, doubtful + 1, hunks), placed[doubtful].at)
+
+
+def places_changed(text: str, hunks: Sequence[Hunk], path: str) -> frozenset[tuple[Op, int]]:
+    """Return what the hunks would change of a text: lines removed, and places to add at.
+
+    Lines count from 0. Empty where the hunks do not match this text.
+    """
+    placed = _placed(hunks, _lines(text), path, trust_lines=True)
+    if isinstance(placed, Rejection):
+        return frozenset()
+    found: set[tuple[Op, int]] = set()
+    for one in placed:
+        at = one.at
+        for line in one.hunk.lines:
+            if line.op is not Op.CONTEXT:
+                found.add((line.op, at))
+            at += line.op is not Op.ADDED
+    return frozenset(found)
+
+
+def _placed(
+    hunks: Sequence[Hunk], lines: Sequence[str], path: str, *, trust_lines: bool
+) -> list[Placed] | Rejection:
     clean = _clean_hunks(hunks, lines, path)
     if isinstance(clean, Rejection):
         return clean
-    placed = place_hunks(clean, lines, path, trust_lines=trust_lines)
-    if isinstance(placed, Rejection):
-        return placed
+    return place_hunks(clean, lines, path, trust_lines=trust_lines)
+
+
+def _patch(
+    placed: Sequence[Placed],
+    added: Sequence[Sequence[Line]],
+    lines: Sequence[str],
+    path: str,
+    *,
+    newline: bool,
+) -> str | Rejection:
+    """Return the lines with all hunks carried out, `added` being the lines that each one adds."""
     changes = _Changes()
-    for number, one in enumerate(placed, start=1):
-        added = _added_as_the_file_would(one, lines, _where(path, number, hunks))
-        if isinstance(added, Rejection):
-            return added
-        if (other := _record(changes, one, added, number)) is not None:
+    for number, (one, new) in enumerate(zip(placed, added, strict=True), start=1):
+        if (other := _record(changes, one, new, number)) is not None:
             return Rejection(
                 Reason.NO_PATCH,
                 f"{path}: hunks {other} and {number} change the same lines: make them one hunk",
             )
-    return _text_after(changes, lines, ends_in_newline=text.endswith("\n"))
+    says_where_it_ends = any(line.ends_file for one in placed for line in one.hunk.lines)
+    return _text_after(changes, lines, newline=newline, keeps_end=not says_where_it_ends)
+
+
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def new_text(hunks: Sequence[Hunk], path: str) -> str | Rejection:
@@ -101,63 +168,6 @@ def _where(path: str, number: int, hunks: Sequence[Hunk]) -> str:
     return f"{path}, hunk {number} of {len(hunks)}"
 
 
-def _added_as_the_file_would(
-    placed: Placed, lines: Sequence[str], where: str
-) -> list[Line] | Rejection:
-    """Return the added lines in the indentation and line endings of the place they go to."""
-    added = [line for line in placed.hunk.lines if line.op is Op.ADDED]
-    if placed.grade is Grade.EXACT or not added:
-        return added
-    expected = [line for line in placed.hunk.lines if line.op is not Op.ADDED]
-    known = lines[placed.at : placed.at + len(expected)]
-    shift = _shift(expected, known) if placed.grade is Grade.SPACING else _unshifted
-    own = {line.text: theirs for line, theirs in zip(expected, known, strict=True)}
-    ending = "\r" if 2 * sum(line.endswith("\r") for line in known) > len(known) else ""
-    fitted = [_fitted(line, shift, own, ending) for line in added] if shift else [None]
-    if None in fitted:
-        return Rejection(
-            Reason.NO_PATCH,
-            f"{where}: it matches at line {placed.at + 1} only if indentation is ignored, and "
-            "its lines are not all shifted alike, so how the added lines should be indented is "
-            "not clear. Copy context and removed lines with their exact indentation",
-        )
-    return [line for line in fitted if line is not None]
-
-
-def _shift(expected: Sequence[Line], known: Sequence[str]) -> Shift | None:
-    pairs = [(line.text, theirs) for line, theirs in zip(expected, known, strict=True)]
-    # context that lacks its leading space lost one of its own to the reader of the hunk
-    if all(
-        indent_of(theirs) in {indent_of(line.text), *_restored(line)}
-        for line, theirs in zip(expected, known, strict=True)
-        if line.text.strip()
-    ):
-        return _unshifted
-    return shift_between(pairs)
-
-
-def _restored(line: Line) -> tuple[str, ...]:
-    return (f" {indent_of(line.text)}",) if line.op is Op.CONTEXT else ()
-
-
-def _unshifted(indent: str) -> str:
-    return indent
-
-
-def _fitted(line: Line, shift: Shift, own: Mapping[str, str], ending: str) -> Line | None:
-    """Return one added line as the file would have it; None where its indentation is unclear."""
-    text = line.text.rstrip("\r")
-    if line.text in own:
-        return replace(line, text=own[line.text])
-    if not text.strip():
-        return replace(line, text=text + ending)
-    indent = shift(indent_of(text))
-    if indent is None:
-        return None
-    text = indent + text[len(indent_of(text)) :]
-    return replace(line, text=text if line.ends_file else text + ending)
-
-
 def _record(changes: _Changes, placed: Placed, added: Sequence[Line], number: int) -> int | None:
     """Enter a hunk's changes; return the hunk that it contradicts, if there is one."""
     at = placed.at
@@ -169,23 +179,31 @@ def _record(changes: _Changes, placed: Placed, added: Sequence[Line], number: in
                 return owner
             block.append(next(waiting))
             continue
+        mine, others = changes.kept, changes.removed
         if line.op is Op.REMOVED:
-            owner = changes.removed.setdefault(at, number)
-            if owner != number:
-                return owner
+            mine, others = others, changes.kept
+            if mine.get(at, number) != number:
+                return mine[at]
+        if at in others:
+            return others[at]
+        mine[at] = number
         at += 1
     return None
 
 
-def _text_after(changes: _Changes, lines: Sequence[str], *, ends_in_newline: bool) -> str:
-    """Return the patched text; what is last decides whether a newline ends it."""
+def _text_after(changes: _Changes, lines: Sequence[str], *, newline: bool, keeps_end: bool) -> str:
+    """Return the patched text; what is last decides whether a newline ends it.
+
+    `newline` says whether one does so far; `keeps_end` that no hunk says anything about that.
+    """
     after: list[str] = []
-    newline = True
+    ends = True
     for at in range(len(lines) + 1):
         for line in changes.added.get(at, (0, []))[1]:
             after.append(line.text)
-            newline = not line.ends_file
+            ends = not line.ends_file
         if at < len(lines) and at not in changes.removed:
             after.append(lines[at])
-            newline = ends_in_newline or at < len(lines) - 1
-    return "\n".join(after) + ("\n" if newline and after else "")
+            ends = newline or at < len(lines) - 1
+    ends = newline if keeps_end else ends
+    return "\n".join(after) + ("\n" if ends and after else "")

@@ -49,6 +49,8 @@ def _tabs_for_spaces(indents: Sequence[tuple[str, str]]) -> Shift | None:
         return None
 
     def shift(indent: str) -> str | None:
+        if set(indent) <= {"\t"}:
+            return indent  # already as the file has it
         if set(indent) <= {" "} and len(indent) % spaces == 0:
             return "\t" * (len(indent) // spaces)
         return None
@@ -60,7 +62,13 @@ def _spaces_for_tabs(indents: Sequence[tuple[str, str]]) -> Shift | None:
     spaces = _spaces_per_tab([(theirs, ours) for ours, theirs in indents])
     if spaces is None:
         return None
-    return lambda indent: " " * (len(indent) * spaces) if set(indent) <= {"\t"} else None
+
+    def shift(indent: str) -> str | None:
+        if set(indent) <= {" "}:
+            return indent  # already as the file has it
+        return " " * (len(indent) * spaces) if set(indent) <= {"\t"} else None
+
+    return shift
 
 
 def _spaces_per_tab(pairs: Sequence[tuple[str, str]]) -> int | None:

@@ -10,7 +10,25 @@ from airr.executor.diffs.edits import Hunk, Line, Op
 from airr.executor.diffs.rejection import Rejection, shorten
 from airr.records import Reason
 
+SIGNED = re.compile(r"\s*(\d{1,7})? *\| ?((?:[-+ ].*)?)$")
 NUMBERED = re.compile(r"\s*(\d{1,7}) ?\|(?: |$)")
+
+
+def signs_before_numbers(body: Sequence[str]) -> Sequence[str]:
+    """Return a hunk's raw lines without numbers that stand before the signs (`  12 | -text`).
+
+    The lines come back as they are unless each bears one, or is added and has the bar alone; the
+    numbers rise; and no line has a sign where it should be. It would change nothing then anyway.
+    """
+    found = [SIGNED.match(line) for line in body if line.strip() and not line.startswith("\\")]
+    if not found or None in found:
+        return body
+    parts = [(one[1], one[2][:1]) for one in found if one]
+    numbers = [int(number or -1) for number, sign in parts if sign != "+"]
+    rise = all(number == numbers[0] + offset for offset, number in enumerate(numbers))
+    if not rise or -1 in numbers or not {"-", "+"} & {sign for _, sign in parts}:
+        return body
+    return [one[2] if (one := SIGNED.match(line)) else line for line in body]
 
 
 def has_numbers(lines: Sequence[str]) -> bool:

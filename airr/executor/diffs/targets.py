@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from airr.executor.codebases import Tree
-from airr.executor.diffs.edits import Edit, FileDiff, Op, Replacement
+from airr.executor.diffs.edits import Edit, FileDiff, Hunk, Op, Replacement
 from airr.executor.diffs.gates import LONGEST_PATH, illegal_path, why_illegal
 from airr.executor.diffs.rejection import Rejection, shorten
 from airr.executor.diffs.unified import GIT_HEADERS
@@ -55,7 +55,7 @@ def target_of(edit: Edit, tree: Tree, previous: str | None) -> Target | Rejectio
         return names
     old, new = names
     if not old and not new:
-        named = _named_in(edit.words, tree)
+        named = _named_in(edit.words, tree) or previous
         return _change(named, tree) if isinstance(named, str) else named or _UNNAMED
     if new == NOWHERE or "deleted file mode " in headers:
         return _delete(old if old not in {"", NOWHERE} else new, tree)
@@ -101,17 +101,26 @@ def _refused_header(diff: FileDiff, headers: Mapping[str, str]) -> Rejection | N
 def _names(diff: FileDiff, tree: Tree) -> tuple[str, str] | Rejection:
     """Return the old and new path without prefixes, "" where one is not given."""
     old, new = _clean(diff.old), _clean(diff.new)
-    sure = _rest(old) == _rest(new) and old.startswith("a/") and new.startswith("b/")
     stated = _git_names(diff.headers[0]) if diff.headers else None
-    if stated is not None:
-        sure = sure or (stated[0].startswith("a/") and stated[1].startswith("b/"))
-        if not old and not new:
-            old, new = stated
-    plain_old = _without_prefix(old, tree, sure=sure)
-    plain_new = _without_prefix(new, tree, sure=sure)
-    if isinstance(plain_old, Rejection):
-        return plain_old
-    return plain_new if isinstance(plain_new, Rejection) else (plain_old, plain_new)
+    if stated is not None and not old and not new:
+        old, new = stated
+    is_prefixed = stated is not None and _are_prefixed(*stated)
+    plain: list[str] = []
+    for name in (old, new):
+        if stated is not None and is_prefixed and name == _rest(stated[0]):
+            plain.append(name)  # the line above has prefixes, and this one none
+            continue
+        sure = _are_prefixed(old, new) or (is_prefixed and name in (stated or ()))
+        found = _without_prefix(name, tree, sure=sure)
+        if isinstance(found, Rejection):
+            return found
+        plain.append(found)
+    return plain[0], plain[1]
+
+
+def _are_prefixed(old: str, new: str) -> bool:
+    """Tell whether two names are one path below `a/` and below `b/`."""
+    return old.startswith("a/") and new.startswith("b/") and _rest(old) == _rest(new)
 
 
 def _git_names(header: str) -> tuple[str, str] | None:
@@ -208,8 +217,13 @@ def _change_or_create(diff: FileDiff, old: str, new: str, tree: Tree) -> Target 
     if found:
         return _change(found.pop(), tree)
     name = new or old
-    only_adds = all(line.op is Op.ADDED for hunk in diff.hunks for line in hunk.lines)
-    return _create(name, tree) if diff.hunks and only_adds else _missing(name, tree)
+    return _create(name, tree) if _is_a_new_file(diff.hunks) else _missing(name, tree)
+
+
+def _is_a_new_file(hunks: Sequence[Hunk]) -> bool:
+    """Tell whether hunks add lines from the first on; further down they mean a file that exists."""
+    only_adds = all(line.op is Op.ADDED for hunk in hunks for line in hunk.lines)
+    return len(hunks) == 1 and only_adds and (hunks[0].old_start or 0) <= 1
 
 
 def _target_of_replacement(

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airr.executor.diffs.edits import FileDiff, Hunk, Line, Op
+from airr.executor.diffs.numbering import signs_before_numbers
 from airr.executor.diffs.rejection import Rejection, shorten
 from airr.records import Reason
 
@@ -82,14 +83,25 @@ def read_file_diff(
     hunks = _read_hunks(lines, at, fenced=fenced, named=any(names.values()))
     if isinstance(hunks, Rejection):
         return hunks
+    has_returns = all(name.endswith("\r") for name in names.values() if name)
     diff = FileDiff(
         old=names["--- "],
         new=names["+++ "],
         headers=tuple(headers),
         words=words,
-        hunks=hunks[0],
+        hunks=_without_returns(hunks[0]) if has_returns else hunks[0],
     )
     return diff, hunks[1]
+
+
+def _without_returns(hunks: tuple[Hunk, ...]) -> tuple[Hunk, ...]:
+    """Return hunks that came in CRLF, as their headers did, in the line endings of their text."""
+    if not all(line.text.endswith("\r") for hunk in hunks for line in hunk.lines):
+        return hunks
+    return tuple(
+        replace(hunk, lines=tuple(replace(line, text=line.text[:-1]) for line in hunk.lines))
+        for hunk in hunks
+    )
 
 
 def _read_hunks(
@@ -119,9 +131,9 @@ def _read_hunks(
 
 
 def _skip_to_hunk(lines: Sequence[str], at: int) -> int:
-    """Step over empty lines if a hunk header follows them."""
+    """Step over blank lines if a hunk header follows them."""
     start = at
-    while at < len(lines) and not lines[at]:
+    while at < len(lines) and not lines[at].strip():
         at += 1
     return at if at < len(lines) and lines[at].startswith("@@") else start
 
@@ -137,11 +149,14 @@ def _ranges(header: str) -> _Ranges | None:
 def _read_hunk(
     lines: Sequence[str], at: int, ranges: _Ranges | None, *, fenced: bool
 ) -> tuple[Hunk, int] | Rejection:
-    end = _end_by_counts(lines, at, ranges) if ranges else None
-    if ranges and end is not None and _is_all(lines, end, fenced=fenced):
+    for blank in (Op.CONTEXT, Op.ADDED):  # an empty line may have lost its space, or else its `+`
+        end = _end_by_counts(lines, at, ranges, blank) if ranges else None
+        if ranges is None or end is None or not _is_all(lines, end, fenced=fenced):
+            continue
         body = lines[at:end]
-        found = _body_lines(_trimmed(body))
-        if len(_trimmed(body)) < len(body):  # counted lines that may not be the hunk's
+        trimmed = _trimmed(body)
+        found = _body_lines(trimmed, blank)
+        if len(trimmed) < len(body):  # counted lines that may not be the hunk's
             return Hunk(lines=found), end
         return Hunk(lines=found, old_start=ranges.old_start, new_start=ranges.new_start), end
     end = _next_boundary(lines, at)
@@ -152,15 +167,18 @@ def _read_hunk(
             "hunk holds a line ``` without its leading space: write context lines with a leading "
             "space and right counts in the @@ line, and nothing that looks like a diff behind it",
         )
-    body = lines[at:end]
+    body = signs_before_numbers(lines[at:end])
     return Hunk(lines=_body_lines(_trimmed(body if fenced else _without_prose(body)))), end
 
 
-def _end_by_counts(lines: Sequence[str], at: int, ranges: _Ranges) -> int | None:
-    """Return where a hunk ends by its header's counts, or None where its body denies them."""
+def _end_by_counts(lines: Sequence[str], at: int, ranges: _Ranges, blank: Op) -> int | None:
+    """Return where a hunk ends by its header's counts, or None where its body denies them.
+
+    An empty line counts as `blank`.
+    """
     old, new = ranges.old_count, ranges.new_count
     while old > 0 or new > 0:
-        sign = (lines[at][:1] or " ") if at < len(lines) else ""
+        sign = (lines[at][:1] or blank) if at < len(lines) else ""
         if sign == "\\":
             at += 1
             continue
@@ -199,6 +217,8 @@ def _is_boundary(lines: Sequence[str], at: int) -> bool:
     line = lines[at]
     if line.startswith(("@@", "diff --git ", "<<<<<<< ")) or FENCE.match(line):
         return True
+    if line.startswith(("--- ", "+++ ")) and _is_lone_header(lines, at):
+        return True
     if not line.startswith("--- "):
         return False
     pair = lines[at : at + 3]
@@ -208,6 +228,13 @@ def _is_boundary(lines: Sequence[str], at: int) -> bool:
     return (len(pair) > 2 and pair[2].startswith("@@")) or all(
         " " not in name.strip() and ("." in name or "/" in name) for name in (line[4:], pair[1][4:])
     )
+
+
+def _is_lone_header(lines: Sequence[str], at: int) -> bool:
+    """Tell whether a line names a file without its other half: a path, and an @@ line below it."""
+    name = lines[at][4:].strip()
+    is_path = " " not in name and ("." in name or "/" in name)
+    return is_path and at + 1 < len(lines) and lines[at + 1].startswith("@@")
 
 
 def _goes_on_behind_fence(lines: Sequence[str], fence: int) -> bool:
@@ -240,8 +267,11 @@ def _trimmed(body: Sequence[str]) -> Sequence[str]:
     return body[start:end]
 
 
-def _body_lines(body: Sequence[str]) -> tuple[Line, ...]:
-    """Return the lines of a hunk; one without a prefix is context that lacks its space."""
+def _body_lines(body: Sequence[str], blank: Op = Op.CONTEXT) -> tuple[Line, ...]:
+    """Return the lines of a hunk; one without a prefix is context that lacks its space.
+
+    An empty one is `blank`.
+    """
     found: list[Line] = []
     for raw in body:
         if raw.startswith("\\ "):
@@ -250,5 +280,5 @@ def _body_lines(body: Sequence[str]) -> tuple[Line, ...]:
         elif raw[:1] in PREFIXES and raw:
             found.append(Line(Op(raw[0]), raw[1:]))
         else:
-            found.append(Line(Op.CONTEXT, raw))
+            found.append(Line(Op.CONTEXT if raw else blank, raw))
     return tuple(found)
