@@ -4,6 +4,7 @@ import re
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 
 from airr.executor.diffs import Rejection, apply_answer, unified_diff
 from airr.records import Reason
+from benchmarks.corpus import Case
+from benchmarks.doubts import DOUBTFUL
+from benchmarks.malformations import MENDABLE
 
 Tree = Mapping[str, str]
 
@@ -194,6 +198,42 @@ def test_a_mutated_diff_gives_the_same_tree_or_a_rejection_and_never_a_third_thi
         diff = mutate(diff)
     found = apply(wrap(diff), before)
     assert isinstance(found, Rejection) or found == after
+
+
+def case_of(before: Tree, after: Tree) -> Case:
+    return Case(name="random", before=before, after=after, text=unified_diff(before, after))
+
+
+MEANT = sorted(MENDABLE.keys() - {"dedented as a whole", "search/replace, dedented"})
+"""Habits that leave no doubt; dedented lines may stand elsewhere in the file, letter by letter."""
+SILENT_ABOUT_THE_END = {kind for kind in MEANT if "search/replace" in kind or "not said" in kind}
+
+
+@settings(max_examples=400)
+@given(edited(PLAIN_WORDS), st.sampled_from(MEANT), st.integers(0, 3))
+def test_an_answer_with_a_habit_of_models_gives_the_tree_it_means_or_a_rejection(
+    trees: tuple[Tree, Tree], kind: str, seed: int
+):
+    before, after = trees
+    if kind in SILENT_ABOUT_THE_END:
+        before, after = ({path: f"{text}\n" for path, text in one.items()} for one in trees)
+    answer = MENDABLE[kind](case_of(before, after), Random(seed)) if before != after else None
+    assume(answer is not None)
+    found = apply(answer or "", before)
+    assert isinstance(found, Rejection) or found == after
+
+
+NEVER = ("cut off at the limit", "option A, option B", "a draft and its correction", "no change")
+
+
+@settings(max_examples=200)
+@given(edited(PLAIN_WORDS), st.sampled_from(NEVER), st.integers(0, 3))
+def test_an_answer_that_cannot_be_meant_is_never_applied(
+    trees: tuple[Tree, Tree], kind: str, seed: int
+):
+    answer = DOUBTFUL[kind](case_of(*trees), Random(seed)) if trees[0] != trees[1] else None
+    assume(answer is not None)
+    assert isinstance(apply(answer or "", trees[0]), Rejection)
 
 
 @pytest.mark.parametrize("mutate", [*MUTATIONS, *WRAPPINGS, without_newline_marks])

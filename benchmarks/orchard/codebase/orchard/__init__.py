@@ -1,0 +1,1 @@
+"""An orchard: trees grow, apples are sold."""
