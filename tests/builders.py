@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from airr.config import Direction, Metric, RewardFormula, Role, Search
+from airr.config import Direction, Implement, Metric, PatchFormat, RewardFormula, Role, Search
 from airr.records import (
     BASELINE,
     Failed,
@@ -50,6 +50,8 @@ ROLE = Role(
     max_tokens=100,
     thinking_tokens=0,
 )
+
+IMPLEMENT = Implement(format=PatchFormat.UNIFIED, samples=1, revisions=2, concurrent_ideas=1)
 
 
 def idea(number: int = 0, epoch: int = 0, **fields: Any) -> Idea:

@@ -210,8 +210,8 @@ def _why_unusable(request: Request, completion: Completion) -> Rejection | None:
     if completion.is_cut:
         return Rejection(
             Reason.CUT_OFF,
-            f"the answer was cut off at the limit of {request.max_tokens} tokens, so the patch in it "
-            "may lack a part: write a shorter one, without prose, with no more context than it needs",
+            f"the answer was cut off at the limit of {request.max_tokens} tokens, so the patch in "
+            "it may lack a part: write a shorter one, without prose and with less context",
         )
     return None
 

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from airr.batch import Result
-from airr.config import Implement, PatchFormat, parse_config
+from airr.config import PatchFormat, parse_config
 from airr.executor.codebases import Tree
 from airr.executor.patches import Implementation, Implementer
 from airr.llm.protocol import Completion, Request, StopReason
@@ -89,7 +89,7 @@ async def implement(
         task="Make VALUE small.",
         baseline=toy.tree(),
         role=builders.ROLE,
-        how=Implement(format=form, samples=samples, revisions=revisions, concurrent_ideas=1),
+        how=replace(builders.IMPLEMENT, format=form, samples=samples, revisions=revisions),
         ask=model.ask,
         preflight=checks or Checks(),
         prompts=Prompts(),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from airr.config import Implement
 from airr.executor.patches import Implementation, Implementer
 from airr.llm.journal import Journal
 from airr.llm.protocol import ContextTooLong, Purpose
@@ -63,7 +62,7 @@ async def implement(kind: str, journal: Journal, revisions: int = 2) -> Implemen
         task="Make VALUE small.",
         baseline=toy.tree(),
         role=role(kind),
-        how=Implement(samples=1, revisions=revisions, concurrent_ideas=1),
+        how=replace(builders.IMPLEMENT, revisions=revisions),
         ask=journal.ask,
         preflight=Checks(),
         prompts=Prompts(),
@@ -217,7 +216,7 @@ async def test_a_diff_that_was_cut_off_is_never_applied(kind: str, tmp_path: Pat
     script = lambda asked: GOOD if asked.number else cut  # noqa: E731
     async with journal_of(kind, script, tmp_path) as (loopback, journal):
         done = await implement(kind, journal)
-    assert [patch.reason for patch in done.patches] == [Reason.REFUSED, None]
+    assert [patch.reason for patch in done.patches] == [Reason.CUT_OFF, None]
     assert "cut off at the limit of 2000 tokens" in loopback.asked[1].prompt
 
 
