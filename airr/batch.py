@@ -12,6 +12,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from airr.packing import Packing
 from airr.records import Reason, RunKey, Stage
 
 
@@ -55,7 +56,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRun:
-    """One array task: a packed codebase (absolute path), and the seed it runs with."""
+    """One run of an array: a packed codebase (absolute path), and the seed it runs with."""
 
     key: RunKey
     seed: int
@@ -65,14 +66,23 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The intent record of one job array. `runs[i]` is array index i."""
+    """The intent record of one job array, whose tasks have at most `pack` of the runs each.
+
+    With a `pack` of 1 `runs[i]` is array index i; `packing` knows which it is otherwise.
+    """
 
     name: str
     inbox: str
     plan: Plan
+    pack: int
     runs: tuple[PlannedRun, ...]
     exclude_nodes: tuple[str, ...]
     created_at: float
+
+    @property
+    def packing(self) -> Packing:
+        """Return which run belongs to which task."""
+        return Packing(runs=len(self.runs), most=self.pack)
 
     def to_json(self) -> str:
         """Return the record as JSON text."""
@@ -90,6 +100,7 @@ class Batch:
             name=raw["name"],
             inbox=raw["inbox"],
             plan=_plan(raw["plan"]),
+            pack=raw["pack"],
             runs=tuple(_planned_run(run) for run in raw["runs"]),
             exclude_nodes=tuple(raw["exclude_nodes"]),
             created_at=raw["created_at"],

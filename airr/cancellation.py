@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 
 from airr.charter import read_charter
 from airr.cluster.local import Local
-from airr.cluster.protocol import LIVE, Cluster, JobArray, TaskState
+from airr.cluster.protocol import LIVE, Cluster, TaskState
 from airr.cluster.slots import Machine, Slots
 from airr.cluster.slurm_settings import SlurmSettings
 from airr.config import parse_config
 from airr.errors import ClusterError, WorkspaceError
-from airr.executor.arrays import array_of
+from airr.executor.arrays import arrays_of
 from airr.executor.inbox import file_away, read_inbox
 from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.executor.openruns import withdraw as record_withdrawal
@@ -41,9 +41,10 @@ OpenRuns = Mapping[str, OpenRun]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One array task that is, or was, queued or on a node."""
+    """The array task of a run that is, or was, queued or on a node."""
 
     batch: str
+    task: int
     state: TaskState
 
 
@@ -99,7 +100,7 @@ async def cancel(workspace: Workspace, cluster: Cluster) -> Cancellation:
     try:
         open_runs = _open_runs(workspace)
         live = {**before.jobs, **await _live(open_runs, workspace, cluster)}
-        await cluster.cancel(_arrays(open_runs, workspace))
+        await cluster.cancel(arrays_of(open_runs.values(), workspace))
         await _until_ended(open_runs, workspace, cluster)
         _take_back(workspace, open_runs, live.keys())
     finally:
@@ -148,32 +149,19 @@ def _open_runs(workspace: Workspace) -> OpenRuns:
     return recover_open_runs(workspace, [run.id for run in read_records(workspace.ledger, Run)])
 
 
-def _arrays(runs: OpenRuns, workspace: Workspace) -> list[JobArray]:
-    batches = {run.batch.name: run.batch for run in runs.values()}
-    return [
-        array_of(
-            batch.plan,
-            name=name,
-            folder=workspace.batch(name),
-            indices=tuple(run.index for run in runs.values() if run.batch.name == name),
-        )
-        for name, batch in batches.items()
-    ]
-
-
 async def _live(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -> dict[str, Job]:
     """Return what is queued or on a node; what the scheduler says is noted in every run.
 
     Raises:
         ClusterError: the scheduler did not answer.
     """
-    found = await cluster.survey(_arrays(runs, workspace))
+    found = await cluster.survey(arrays_of(runs.values(), workspace))
     if found is None:
         raise ClusterError("the scheduler does not answer, nothing is cancelled: try again later")
     for run in runs.values():
-        run.note(found[run.batch.name][run.index].state, time.time())
+        run.note(found[run.batch.name][run.task].state, time.time())
     return {
-        name: Job(batch=run.batch.name, state=run.state)
+        name: Job(batch=run.batch.name, task=run.task, state=run.state)
         for name, run in runs.items()
         if run.state in LIVE
     }

@@ -241,6 +241,16 @@ class Cluster:
     own: LocalSettings | SlurmSettings
     """The settings that only this scheduler has."""
 
+    @property
+    def pack(self) -> int:
+        """Return how many runs may share an array task."""
+        return self.own.pack if isinstance(self.own, SlurmSettings) else 1
+
+    @property
+    def pack_wait(self) -> float:
+        """Return how many seconds a run may wait for others to share its task."""
+        return self.own.pack_wait if isinstance(self.own, SlurmSettings) else 0.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSettings:
@@ -360,11 +370,13 @@ def _check_ranges(config: Config) -> None:
         **{f"llm.{name}.concurrency": role.concurrency for name, role in config.llm.roles.items()},
         "env.nodes": config.env.nodes,
         "env.cpus": config.env.cpus,
+        "cluster.pack": config.cluster.pack,
     }
     not_negative: dict[str, float] = {
         "implement.revisions": config.implement.revisions,
         "cluster.max_retries": config.cluster.max_retries,
         "env.gpus": config.env.gpus,
+        "cluster.pack_wait": config.cluster.pack_wait,
     }
     not_negative |= {
         f"budget.{name}": bound
@@ -381,6 +393,11 @@ def _check_ranges(config: Config) -> None:
     for name, value in not_negative.items():
         if value < 0:
             raise ConfigError(f"{name}={value}: it must not be negative")
+    if config.cluster.pack > 1 and config.env.nodes > 1:
+        raise ConfigError(
+            f"cluster.pack={config.cluster.pack} puts several runs on one node, but a run of "
+            f"env={config.env.name} takes {config.env.nodes} whole ones: set cluster.pack=1"
+        )
 
 
 def _check_url(url: str | None) -> None:

@@ -74,6 +74,11 @@ def hours_of(
     )
 
 
+def full_tasks(left: Left, pack: int) -> int:
+    """Return how many tasks the runs make, if as many as may share one always do."""
+    return sum(math.ceil(runs / pack) for runs in left.runs)
+
+
 def least_seconds(left: Left, budget_seconds: float, at_once: int | None) -> float:
     """Return how long the trainings take at least, if each uses its whole budget.
 
@@ -86,7 +91,7 @@ def least_seconds(left: Left, budget_seconds: float, at_once: int | None) -> flo
 def arrays_of(left: Left, largest: int) -> tuple[int, int]:
     """Return how many job arrays there will be: the fewest, and the most.
 
-    An array holds what is ready at one moment, and at most `largest` tasks.
+    An array holds what is ready at one moment, and at most `largest` runs.
     """
     return sum(math.ceil(runs / largest) for runs in left.runs), left.total_runs
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from airr.charter import check_charter, hash_of_folder, read_charter
-from airr.cluster.protocol import Cluster, JobArray, Preview
+from airr.cluster.protocol import JobArray, Preview
 from airr.config import Config
 from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
 from airr.executor.codebases import read_tree
@@ -26,6 +26,7 @@ from airr.head import check_data, cluster_of, with_sandbox
 from airr.lease import Holder, holder_of
 from airr.ledger import read_records
 from airr.llm.protocol import Request
+from airr.packing import Packing
 from airr.prompts import Prompts
 from airr.providers import prices_of, providers_of
 from airr.records import Idea, Origin, OutcomeRow, Patch, Run
@@ -44,7 +45,8 @@ UNKNOWN_UID = "xxxxxx"
 class Rehearsal:
     """What a start of this campaign would do. `array` is None where nothing is left to submit.
 
-    `largest_array` is None where the scheduler did not answer.
+    `packing` is how the runs of that array share its tasks. `largest_array` is None where the
+    scheduler did not answer.
     """
 
     config: Config
@@ -55,6 +57,7 @@ class Rehearsal:
     left: Left
     open_runs: int
     largest_array: int | None
+    packing: Packing | None
     array: JobArray | None
     preview: Preview | None
     ideation: Request
@@ -85,7 +88,10 @@ def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = N
     left = _left(config, known)
     ended = [run.id for run in read_records(known.ledger, Run)]
     open_runs = len(recover_open_runs(workspace, ended))
-    largest, array, preview = asyncio.run(_next_array(config, workspace, uid, cluster, left.runs))
+    largest = asyncio.run(cluster.largest_array())
+    packing = _next_packing(left.runs, config.cluster.pack, largest)
+    array = _next_array(config, workspace, uid, packing) if packing else None
+    preview = asyncio.run(cluster.preview(array)) if array else None
     ideation, implementation = _first_questions(config)
     return Rehearsal(
         config=config,
@@ -96,6 +102,7 @@ def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = N
         left=left,
         open_runs=open_runs,
         largest_array=largest,
+        packing=packing,
         array=array,
         preview=preview,
         ideation=ideation,
@@ -114,22 +121,21 @@ def _left(config: Config, known: Workspace) -> Left:
     )
 
 
-async def _next_array(
-    config: Config, workspace: Workspace, uid: str, cluster: Cluster, stretches: Sequence[int]
-) -> tuple[int | None, JobArray | None, Preview | None]:
-    """Return the site's bound on arrays, the largest array that may come next, and its preview."""
-    largest = await cluster.largest_array()
-    count = min(next(filter(None, stretches), 0), largest or MOST_AT_ONCE, MOST_AT_ONCE)
-    if not count:
-        return largest, None, None
+def _next_packing(stretches: Sequence[int], pack: int, largest: int | None) -> Packing | None:
+    """Return how the runs of the largest array that may come next share its tasks."""
+    runs = min(next(filter(None, stretches), 0), MOST_AT_ONCE, pack * (largest or MOST_AT_ONCE))
+    return Packing(runs=runs, most=pack) if runs else None
+
+
+def _next_array(config: Config, workspace: Workspace, uid: str, packing: Packing) -> JobArray:
     name = next_batch_name(workspace, uid)
-    array = array_of(
+    return array_of(
         training_plan(config),
+        packing,
         name=name,
         folder=workspace.batch(name),
-        indices=tuple(range(count)),
+        tasks=range(packing.tasks),
     )
-    return largest, array, await cluster.preview(array)
 
 
 def _first_questions(config: Config) -> tuple[Request, Request]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import yaml
 
 from airr.batch import Batch, Command, Plan, PlannedRun
-from airr.executor.codebases import Tree, pack, sha256_of
+from airr.executor.codebases import Tree, sha256_of
+from airr.executor.codebases import pack as zipped
 from airr.records import RunKey
 
 HONEST = """\
@@ -68,10 +69,15 @@ def plan(folder: Path, **changes: object) -> Plan:
 
 
 def write_batch(
-    folder: Path, codebase: Tree, plan: Plan, name: str = "airr-toy-b0000", count: int = 1
+    folder: Path,
+    codebase: Tree,
+    plan: Plan,
+    name: str = "airr-toy-b0000",
+    count: int = 1,
+    pack: int = 1,
 ) -> Path:
     """Write a batch of `count` runs of one codebase, as the head would; return its record."""
-    packed = pack(codebase)
+    packed = zipped(codebase)
     archive = folder / f"{name}.zip"
     archive.write_bytes(packed)
     runs = tuple(
@@ -87,6 +93,7 @@ def write_batch(
         name=name,
         inbox=str(folder / "inbox"),
         plan=plan,
+        pack=pack,
         runs=runs,
         exclude_nodes=(),
         created_at=0.0,

@@ -176,14 +176,14 @@ def _resolve_sandbox(config: Config) -> tuple[Config, Finding | None]:
 
 
 def _expected(config: Config, root: str) -> Expected:
-    own, env = config.cluster.own, config.env
+    own, env, runs = config.cluster.own, config.env, config.cluster.pack
     return Expected(
         root=root,
         airr_version=version("airr"),
         sandbox=str(config.cluster.sandbox),
-        gpus=env.gpus,
-        cpus=env.cpus,
-        memory_gb=env.memory_gb,
-        disk_gb=env.disk_gb,
+        gpus=env.gpus * runs,
+        cpus=env.cpus * runs,
+        memory_gb=env.memory_gb * runs,
+        disk_gb=env.disk_gb * runs,
         passed_on=own.pass_env if isinstance(own, SlurmSettings) else (),
     )

@@ -41,6 +41,7 @@ from airr.cluster.queue import REASONS
 from airr.config import Config
 from airr.executor.arrays import array_of
 from airr.executor.plans import training_plan
+from airr.packing import Packing
 from airr.workspace import names_in, write_atomically
 
 LOOK_SECONDS = 0.2
@@ -74,8 +75,14 @@ class Unheard:
 
 
 def probe_array(config: Config, folder: Path) -> JobArray:
-    """Return the array whose one task is the probe: a training's, but for the command."""
-    array = array_of(training_plan(config), name=f"airr-{folder.name}", folder=folder, indices=(0,))
+    """Return the array whose one task is the probe: a full one of runs, but for the command."""
+    array = array_of(
+        training_plan(config),
+        Packing(runs=config.cluster.pack, most=config.cluster.pack),
+        name=f"airr-{folder.name}",
+        folder=folder,
+        tasks=(0,),
+    )
     command = (sys.executable, "-m", "airr.checks.probe", str(array.folder))
     return replace(array, command=command)
 

@@ -24,7 +24,7 @@ SHARE = "put root= on a folder that this machine and the compute nodes share"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What a run of the environment counts on, on each of its nodes."""
+    """What a run of the environment counts on, on each of its nodes; or those that share one."""
 
     root: str
     airr_version: str

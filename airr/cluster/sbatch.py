@@ -33,7 +33,7 @@ REMEDIES = (
         "node configuration is not available|processors requested|Node count|CPU count"
         "|Memory (specification|required)|Invalid --mem",
         "no node offers this: look at env.nodes, env.gpus, env.cpus, env.memory_gb and "
-        "cluster.gres, cpus_per_gpu, mem, exclude",
+        "cluster.gres, cpus_per_gpu, mem, pack, exclude",
     ),
     ("accounting/QOS policy", "ask for less, or set cluster.qos and cluster.account"),
     ("time limit|--time", "lower env.budget_seconds, or set cluster.partition or cluster.qos"),
@@ -104,12 +104,11 @@ def _place(array: JobArray, settings: SlurmSettings) -> dict[str, Any]:
 
 
 def _resources(array: JobArray, settings: SlurmSettings) -> dict[str, Any]:
-    cpus = array.gpus * settings.cpus_per_gpu if settings.cpus_per_gpu else 0
     # Slurm counts in minutes, and may signal up to 60 s early: the warning gets half the margin
     return {
         "nodes": array.nodes,
         "ntasks_per_node": 1,
-        "cpus_per_task": cpus or array.cpus,
+        "cpus_per_task": array.cpus,
         "time": math.ceil((array.seconds + settings.time_margin) / 60),
         "signal": f"B:USR1@{max(1, settings.time_margin // 2)}",
         **_gpus(array.gpus, settings),

@@ -44,6 +44,10 @@ class SlurmSettings:
     """CPUs for each GPU of a task, in place of what the environment states."""
     mem: str
     """A `Memory`, or an amount for each node in sbatch's words: `0` for all, `480G`."""
+    pack: int
+    """Runs that share an array task, and with it a node: each has what the environment states."""
+    pack_wait: float
+    """Seconds that a run may wait for others that are being made to share its task."""
     time_margin: int
     """Seconds that a job's limit exceeds the worker's own; its warning comes halfway."""
     requeue: bool

@@ -16,12 +16,13 @@ def told_of(name: str, found: Cancellation, *, is_dry: bool) -> str:
     if found.companions:
         lines.append(f"  it also runs {', '.join(found.companions)}, whose jobs are let alone")
     arrays: dict[str, list[Job]] = {}
-    for job in found.jobs.values():
+    tasks = {*found.jobs.values()}  # runs that share one are one job
+    for job in tasks:
         arrays.setdefault(job.batch, []).append(job)
     lines += [f"  {array}: {_states(jobs)}" for array, jobs in sorted(arrays.items())]
     if not found.jobs:
         return "\n".join([f"campaign {name}: none of its jobs is queued or running", *lines])
-    jobs, of_arrays = _count(len(found.jobs), "job"), _count(len(arrays), "array")
+    jobs, of_arrays = _count(len(tasks), "job"), _count(len(arrays), "array")
     did = "would cancel" if is_dry else "cancelled"
     lines.insert(0, f"campaign {name}: {did} {jobs} of {of_arrays}")
     if not is_dry:

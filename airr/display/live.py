@@ -88,6 +88,8 @@ def opening(head: Head) -> str:
     cluster, env = config.cluster, config.env
     shield = "candidates run WITHOUT a sandbox" if cluster.sandbox is Sandbox.NONE else ""
     where = f"{cluster.scheduler}: {head.place}; {env.cpus} CPU and {env.gpus} GPU per run"
+    if cluster.pack > 1:
+        where += f", up to {cluster.pack} runs on a node"
     lines = [
         f"campaign  {head.workspace.folder}",
         f"env       {env.name}: {env.title}",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from airr.cluster.protocol import JobArray
 from airr.config import Sandbox
-from airr.display.tables import duration, models_text
+from airr.display.tables import counted, duration, models_text
 from airr.executor.arrays import MOST_AT_ONCE
-from airr.forecast import arrays_of, ideator_calls, implementer_calls, least_seconds
+from airr.forecast import arrays_of, full_tasks, ideator_calls, implementer_calls, least_seconds
 from airr.head import run_hours
 from airr.llm.protocol import Request
 from airr.rehearsal import UNKNOWN_UID, Rehearsal
@@ -61,10 +62,12 @@ def _to_come(rehearsal: Rehearsal) -> str:
     left, config = rehearsal.left, rehearsal.config
     if not left.total_runs:
         return "Nothing: the campaign is complete. More epochs: search.epochs=N"
-    env = config.env
+    env, pack = config.env, config.cluster.pack
     hours = run_hours(config, left.total_runs)
-    fewest, most = arrays_of(left, min(rehearsal.largest_array or MOST_AT_ONCE, MOST_AT_ONCE))
-    at_once = rehearsal.preview.at_once if rehearsal.preview else None
+    largest = min(pack * (rehearsal.largest_array or MOST_AT_ONCE), MOST_AT_ONCE)
+    fewest, most = arrays_of(left, largest)
+    tasks_at_once = rehearsal.preview.at_once if rehearsal.preview else None
+    at_once = pack * tasks_at_once if tasks_at_once else None
     beside = f"{at_once} runs side by side" if at_once else "every run of an epoch side by side"
     seconds = least_seconds(left, env.budget_seconds, at_once)
     implementing = implementer_calls(left, config.implement)
@@ -77,10 +80,19 @@ def _to_come(rehearsal: Rehearsal) -> str:
         f"{_range(*implementing)} for diffs",
         GPU_hours=f"{hours.gpu_most:.1f} at most, {hours.gpu_training:.1f} of them for training; "
         "retries of lost runs come on top",
-        node_hours=f"{hours.node_most:.1f} at most",
+        node_hours=f"{hours.node_most:.1f} at most{_if_full(rehearsal)}",
         time=f"{duration(seconds)} of training at least with {beside}, if each uses its budget of "
         f"{duration(env.budget_seconds)}",
     )
+
+
+def _if_full(rehearsal: Rehearsal) -> str:
+    """Return what sharing may save: how far depends on what is ready at one moment."""
+    pack = rehearsal.config.cluster.pack
+    if pack == 1:
+        return ""
+    hours = run_hours(rehearsal.config, full_tasks(rehearsal.left, pack)).node_most
+    return f", {hours:.1f} if every task is full: up to {pack} candidates share a node"
 
 
 def _of_what(rehearsal: Rehearsal) -> str:
@@ -105,9 +117,9 @@ def _next_array(rehearsal: Rehearsal) -> list[str]:
     if array is None or preview is None:
         return []
     if not preview.script:
-        return [_heading("next") + f"{_tasks(len(array.indices))} would {preview.verdict}"]
+        return [_heading("next") + f"{_tasks(array, rehearsal)} would {preview.verdict}"]
     drawn = f"; {UNKNOWN_UID} is drawn when the campaign starts" if rehearsal.is_new else ""
-    title = f"the next array, {_tasks(len(array.indices))}{drawn}"
+    title = f"the next array, {_tasks(array, rehearsal)}{drawn}"
     return [
         _heading(title) + preview.script.rstrip(),
         f"{_heading('sbatch --test-only')}{preview.verdict}\n"
@@ -140,5 +152,8 @@ def _range(fewest: int, most: int) -> str:
     return str(fewest) if fewest == most else f"{fewest} to {most}"
 
 
-def _tasks(count: int) -> str:
-    return f"{count} task{'' if count == 1 else 's'}"
+def _tasks(array: JobArray, rehearsal: Rehearsal) -> str:
+    packing = rehearsal.packing
+    if packing and packing.most > 1:
+        return f"{packing.in_words}, up to {packing.places} side by side on a node"
+    return counted(len(array.indices), "task")

@@ -10,7 +10,7 @@ from rich.text import Text
 from airr.charter import Charter, read_charter
 from airr.cluster.queue import Glance, describe
 from airr.config import Metric, parse
-from airr.display.tables import best_table, failure_line, spend_lines
+from airr.display.tables import best_table, counted, failure_line, spend_lines
 from airr.errors import WorkspaceError
 from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.forecast import hours_of, left_of
@@ -85,7 +85,10 @@ def _open_line(workspace: Workspace, runs: list[OpenRun], queue: Glance | None) 
     """Return how many runs are on their way, and what the queue says of them."""
     if not runs:
         return "no runs open"
-    opened = f"{len(runs)} runs open"
+    opened = f"{counted(len(runs), 'run')} open"
+    tasks = {(run.batch.name, run.task) for run in runs}
+    if len(tasks) < len(runs):
+        opened += f" in {counted(len(tasks), 'task')}"
     if queue is None:
         return opened
     if not queue.silence:

@@ -1,10 +1,17 @@
-"""When codebases that are ready go out: soon where a node might idle, else in company. Pure.
+"""When codebases that are ready go out, and in what groups: soon where a node might idle. Pure.
 
 Every submission costs the site an sbatch. While tasks of ours wait in the queue no node waits for
-us, so what becomes ready meanwhile is gathered into one array.
+us, so what becomes ready meanwhile is gathered into one array. Where runs share a task, one that
+is not full would hold a node for fewer than it has room for: it waits a little for more of them.
 """
 
 from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from airr.executor.openruns import Ready
 
 
 def is_time_to_submit(
@@ -17,3 +24,29 @@ def is_time_to_submit(
     site may give a job its priority by how long it has been queued.
     """
     return queued == 0 or coming == 0 or waited_seconds >= patience_seconds
+
+
+def groups_to_submit(
+    ready: Iterable[Ready], *, pack: int, most: int, is_due: Callable[[Ready], bool]
+) -> list[Sequence[Ready]]:
+    """Return what goes out as one batch each: one for each set of nodes to avoid.
+
+    Together they make at most `most` tasks of at most `pack` runs. A task that is not full goes
+    only if one of the runs that could be in it `is_due`.
+    """
+    groups: list[Sequence[Ready]] = []
+    in_order = sorted(ready, key=lambda one: (one.exclude_nodes, one.key.name))
+    for _, alike in itertools.groupby(in_order, key=lambda one: one.exclude_nodes):
+        group = list(alike)
+        full = len(group) - len(group) % pack
+        count = len(group) if any(map(is_due, group)) else full
+        if taken := group[: min(count, most * pack)]:
+            most -= math.ceil(len(taken) / pack)
+            groups.append(taken)
+    return groups
+
+
+def tasks_of(ready: Sequence[Ready], pack: int) -> int:
+    """Return how many tasks these runs make, full or not."""
+    groups = groups_to_submit(ready, pack=pack, most=len(ready), is_due=lambda _: True)
+    return sum(math.ceil(len(group) / pack) for group in groups)

@@ -10,7 +10,6 @@ run is known by its name, wherever it was.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -28,8 +27,8 @@ from airr.cluster.protocol import (
 from airr.config import Cluster as ClusterSettings
 from airr.config import Metric
 from airr.errors import ClusterError
-from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
-from airr.executor.gathering import is_time_to_submit
+from airr.executor.arrays import MOST_AT_ONCE, arrays_of, next_batch_name
+from airr.executor.gathering import groups_to_submit, is_time_to_submit, tasks_of
 from airr.executor.inbox import file_away, read_inbox
 from airr.executor.node_limit import NodeLimit
 from airr.executor.openruns import OpenRun, Ready, open_runs_of, recover_open_runs
@@ -92,7 +91,7 @@ class Scheduler:
     @property
     def ready_tasks(self) -> int:
         """Return how many tasks the runs make that wait to be submitted."""
-        return len(self._ready)
+        return tasks_of(self._ready, self._settings.pack)
 
     def has_open(self, wanted: Wanted) -> bool:
         """Tell whether a run is submitted that has no result yet."""
@@ -100,8 +99,7 @@ class Scheduler:
 
     def open_arrays(self) -> list[JobArray]:
         """Return what is submitted, or about to be, and has no result yet."""
-        batches = {run.batch.name: run.batch for run in self.open.values()}
-        return [self._array(batch) for batch in batches.values()]
+        return arrays_of(self.open.values(), self._workspace)
 
     @property
     def is_at_rest(self) -> bool:
@@ -218,7 +216,7 @@ class Scheduler:
         batches = {run.batch.name: run.batch for run in self.open.values()}
         if not batches:
             return
-        found = await self._cluster.survey([self._array(batch) for batch in batches.values()])
+        found = await self._cluster.survey(self.open_arrays())
         if found is None:
             return
         for job_id in await self._cluster.cancel_duplicates():
@@ -227,7 +225,7 @@ class Scheduler:
         ended: list[Ended] = []
         never_queued: set[str] = set()
         for run in self.open.values():
-            status = found.get(run.batch.name, {}).get(run.index, TaskStatus(state=TaskState.GONE))
+            status = found.get(run.batch.name, {}).get(run.task, TaskStatus(state=TaskState.GONE))
             verdict = self._judge(run, status)
             if verdict is Verdict.ENDED:
                 ended.append((run, judge_absence(run, status, self._clock()), None))
@@ -252,7 +250,7 @@ class Scheduler:
     # ---- submit --------------------------------------------------------------------------------
 
     async def _submit_ready(self) -> None:
-        """Submit what is ready and fits, as one array for each set of nodes to avoid."""
+        """Submit what is ready and fits, but for runs that wait for others to fill their task."""
         self._wake.clear()  # what becomes ready from here on is another matter
         if not (self._ready and self._is_time()):
             return
@@ -272,13 +270,15 @@ class Scheduler:
         )
 
     def _plan_batches(self, most: int) -> list[Batch]:
-        """Put `most` ready runs on record as batches, one for each set of nodes to avoid."""
-        self._ready.sort(key=lambda one: (one.exclude_nodes, one.key.name))
-        taken = self._ready[:most]
-        del self._ready[:most]
+        """Put ready runs that make at most `most` tasks on record as batches."""
+        pack = self._settings.pack
+        most = min(most, max(1, MOST_AT_ONCE // pack))
+        groups = groups_to_submit(self._ready, pack=pack, most=most, is_due=self._is_due)
+        gone = {one for group in groups for one in group}
+        self._ready = [one for one in self._ready if one not in gone]
         batches: list[Batch] = []
-        for exclude, group in itertools.groupby(taken, key=lambda one: one.exclude_nodes):
-            batch = self._plan_batch(list(group), exclude)
+        for group in groups:
+            batch = self._plan_batch(group)
             folder = self._workspace.batch(batch.name)
             folder.mkdir()
             write_atomically(folder / "batch.json", batch.to_json().encode())
@@ -288,16 +288,21 @@ class Scheduler:
             self._limit.take(self)
         return batches
 
+    def _is_due(self, ready: Ready) -> bool:
+        """Tell whether a run no longer waits for others to fill its task."""
+        waited = self._clock() - ready.since
+        return self._coming == 0 or waited >= self._settings.pack_wait
+
     async def _submit(self, batch: Batch) -> None:
         try:
-            await self._cluster.submit(self._array(batch))
+            await self._cluster.submit(self._array_of(batch))
             self._window = min(2 * self._window, MOST_AT_ONCE)
-            log.info("submitted %s: %d runs", batch.name, len(batch.runs))
+            log.info("submitted %s: %s", batch.name, batch.packing.in_words)
         except SubmissionUnknown as error:
             log.warning("no answer to the submission of %s (%s): looking for it", batch.name, error)
         except SubmissionLimited as error:
             log.info("%s waits: %s", batch.name, error)
-            self._window = max(1, len(batch.runs) // 2)
+            self._window = max(1, batch.packing.tasks // 2)
             self._withdraw(batch)
         except ClusterError:
             self._withdraw(batch)
@@ -313,11 +318,12 @@ class Scheduler:
                 Ready(run.codebase, run.planned.key, batch.exclude_nodes, self._clock())
             )
 
-    def _plan_batch(self, ready: Sequence[Ready], exclude: tuple[str, ...]) -> Batch:
+    def _plan_batch(self, ready: Sequence[Ready]) -> Batch:
         return Batch(
             name=next_batch_name(self._workspace, self._uid),
             inbox=str(self._workspace.inbox.absolute()),
             plan=self._plan,
+            pack=self._settings.pack,
             runs=tuple(
                 PlannedRun(
                     key=one.key,
@@ -327,16 +333,12 @@ class Scheduler:
                 )
                 for one in ready
             ),
-            exclude_nodes=exclude,
+            exclude_nodes=ready[0].exclude_nodes,
             created_at=self._clock(),
         )
 
-    def _array(self, batch: Batch) -> JobArray:
-        """Return what the cluster is told of a batch: the runs of it that are still open."""
-        return array_of(
-            batch.plan,
-            name=batch.name,
-            folder=self._workspace.batch(batch.name),
-            indices=tuple(run.index for run in self.open.values() if run.batch.name == batch.name),
-            exclude_nodes=batch.exclude_nodes,
-        )
+    def _array_of(self, batch: Batch) -> JobArray:
+        """Return what the cluster is told of a batch: the tasks of it that are still open."""
+        runs = [run for run in self.open.values() if run.batch.name == batch.name]
+        (array,) = arrays_of(runs, self._workspace)
+        return array

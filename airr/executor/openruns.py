@@ -45,6 +45,11 @@ class OpenRun:
     absent_since: float = 0.0
 
     @property
+    def task(self) -> int:
+        """Return the array task that it belongs to, maybe with others."""
+        return self.batch.packing.task_of(self.index)
+
+    @property
     def wanted(self) -> Wanted:
         """Return what this run is an attempt at."""
         return (self.planned.key.idea_id, self.planned.key.repeat)

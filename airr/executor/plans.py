@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from airr.batch import Plan
+from airr.cluster.slurm_settings import SlurmSettings
 from airr.config import Config, Sandbox
 from airr.errors import ConfigError
 from airr.resources import resource
@@ -28,11 +29,18 @@ def training_plan(config: Config) -> Plan:
         score_seconds=env.score_seconds,
         nodes=env.nodes,
         gpus=env.gpus,
-        cpus=env.cpus,
+        cpus=_cpus(config),
         memory_gb=env.memory_gb,
         disk_gb=env.disk_gb,
         sandbox=str(config.cluster.sandbox),
     )
+
+
+def _cpus(config: Config) -> int:
+    """Return the CPUs of a run: those of its GPUs, where the site gives them out that way."""
+    own, env = config.cluster.own, config.env
+    by_gpu = own.cpus_per_gpu if isinstance(own, SlurmSettings) else None
+    return by_gpu * env.gpus if by_gpu and env.gpus else env.cpus
 
 
 def preflight_plan(config: Config) -> Plan:

@@ -54,6 +54,7 @@ class Preflight:
             name=f"airr-preflight-{folder.name}",
             inbox=str(folder),
             plan=self._plan,
+            pack=1,
             runs=(run,),
             exclude_nodes=(),
             created_at=time.time(),
@@ -83,7 +84,7 @@ class Preflight:
 
 
 def worker_command(batch_file: Path) -> tuple[str, ...]:
-    """Return the command that runs one task of a batch, its index still to be appended."""
+    """Return the command that runs one run of a batch, its index still to be appended."""
     return (sys.executable, "-m", "airr.worker", str(batch_file))
 
 

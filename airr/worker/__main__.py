@@ -1,4 +1,4 @@
-"""`python -m airr.worker BATCH.json INDEX`: run one task of a batch on this node."""
+"""`python -m airr.worker BATCH.json INDEX`: evaluate one run of a batch on this node."""
 
 import sys
 from pathlib import Path

@@ -38,14 +38,17 @@ def rendezvous_arguments(rendezvous: Rendezvous | None) -> tuple[str, ...]:
     )
 
 
-def free_port(job_id: int) -> int:
-    """Return a port of this node that nobody listens on; jobs begin to look at different ones.
+def free_port(start: int) -> int:
+    """Return a port of this node that nobody listens on, looking from `start` on.
+
+    Who looks at the same time starts elsewhere: jobs at their ids, the runs packed into one of them
+    so far apart that they never try the same.
 
     Raises:
-        OSError: none of those that this job tries is free.
+        OSError: none of those that are tried is free.
     """
     for attempt in range(ATTEMPTS):
-        port = FIRST_PORT + (job_id + attempt * STRIDE) % PORTS
+        port = FIRST_PORT + (start + attempt * STRIDE) % PORTS
         with socket.socket() as probe:
             # a port whose last connection lingers is free: torchrun takes it as such
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -54,4 +57,4 @@ def free_port(job_id: int) -> int:
             except OSError:
                 continue
             return port
-    raise OSError(f"job {job_id} found no free port from {FIRST_PORT} on")
+    raise OSError(f"none of {ATTEMPTS} ports from {FIRST_PORT + start % PORTS} on is free")

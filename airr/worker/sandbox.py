@@ -20,7 +20,7 @@ from pathlib import Path
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/nsswitch.conf")
 NETWORK_FILES = ("/etc/hosts", "/etc/host.conf", "/etc/resolv.conf")
-PASSED_ON = re.compile(r"LANG|LC_ALL|CUDA_VISIBLE_DEVICES|NCCL_\w+|GLOO_\w+")
+PASSED_ON = re.compile(r"LANG|LC_ALL|CUDA_VISIBLE_DEVICES|MASTER_(?:ADDR|PORT)|NCCL_\w+|GLOO_\w+")
 GPU_DEVICES = ("nvidia*", "dri", "kfd")
 FAST_NETWORK = "/dev/infiniband"
 

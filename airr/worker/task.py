@@ -1,4 +1,4 @@
-"""One array task: claim, unpack, train, score, and one result, written once."""
+"""One run of a batch: claim, unpack, train, score, and one result, written once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from airr.batch import Batch, PlannedRun, Result
 from airr.nodelocal import lock, sweep
-from airr.records import Stage
+from airr.records import Reason, Stage
 from airr.worker.score import score
 from airr.worker.scratch import Scratch, scratch_of
 from airr.worker.stop import Stop, stop_on_signal
@@ -33,25 +33,40 @@ def run_task(batch_file: Path, index: int) -> None:
     batch = Batch.from_json(batch_file.read_bytes())
     run = batch.runs[index]
     scratch = scratch_of(batch.name, index)
-    result_file = Path(batch.inbox) / f"{run.key.name}.json"
+    record = f"{run.key.name}.json"
     sweep(SCRATCH_PREFIX)
     with lock(scratch.folder.name) as mine:
-        if not mine or result_file.exists():
+        # the head moves a record beside the batch once the ledger holds it
+        if not mine or any((Path(at) / record).exists() for at in (batch.inbox, batch_file.parent)):
             return
         stop = stop_on_signal()
         try:
             with _heartbeat(batch_file.parent / f"{run.key.name}.alive"):
-                result = _evaluate(batch, run, scratch, stop, _step(batch_file, index))
+                result = _evaluate(batch, run, scratch, stop, _step(batch, batch_file, index))
             if not stop.silent:
                 _keep_log(scratch, batch_file.parent / f"{run.key.name}.log")
-                write_atomically(result_file, result.to_json().encode())
+                write_atomically(Path(batch.inbox) / record, result.to_json().encode())
         finally:
             scratch.remove()
 
 
-def _step(batch_file: Path, index: int) -> tuple[str, ...]:
-    """Return the command of a node's part in the training, where it is a step of a Slurm job."""
-    if "SLURM_JOB_ID" not in os.environ:
+def record_loss(batch: Batch, index: int, *, began: float, status: int) -> None:
+    """Record that a run's worker, which began at a unix time, died and left no record itself."""
+    run = batch.runs[index]
+    died = f"signal {-status}" if status < 0 else f"status {status}"
+    trouble = Trouble(Reason.LOST, f"the worker died with {died}: its job's log may say more")
+    result_file = Path(batch.inbox) / f"{run.key.name}.json"
+    if not result_file.exists():
+        lost = _failed(_begun(batch, run, began), Stage.TRAIN, trouble)
+        write_atomically(result_file, lost.to_json().encode())
+
+
+def _step(batch: Batch, batch_file: Path, index: int) -> tuple[str, ...]:
+    """Return the command of a node's part in the training, where it is a step of a Slurm job.
+
+    A run that shares its task with others is none: see `airr.worker.pack`.
+    """
+    if "SLURM_JOB_ID" not in os.environ or batch.pack > 1:
         return ()
     return (sys.executable, "-m", "airr.worker.step", str(batch_file), str(index))
 
@@ -60,15 +75,7 @@ def _evaluate(
     batch: Batch, run: PlannedRun, scratch: Scratch, stop: Stop, step: Sequence[str]
 ) -> Result:
     """Return what became of a run; every failure that can be foreseen is a result."""
-    plan = batch.plan
-    result = Result(
-        key=run.key,
-        batch=batch.name,
-        node=os.environ.get("SLURMD_NODENAME") or platform.node(),
-        job_id=_job_id(),
-        started_at=time.time(),
-        ended_at=0.0,
-    )
+    plan, result = batch.plan, _begun(batch, run, time.time())
     if trouble := settle(plan, run, scratch):
         return _failed(result, Stage.TRAIN, trouble)
     training = train(plan, run.seed, scratch, stop, step)
@@ -84,6 +91,18 @@ def _evaluate(
         metric=scoring.finding.metric,
         standard_error=scoring.finding.standard_error,
         ended_at=time.time(),
+    )
+
+
+def _begun(batch: Batch, run: PlannedRun, began: float) -> Result:
+    """Return what is known of a run when it begins."""
+    return Result(
+        key=run.key,
+        batch=batch.name,
+        node=os.environ.get("SLURMD_NODENAME") or platform.node(),
+        job_id=_job_id(),
+        started_at=began,
+        ended_at=0.0,
     )
 
 

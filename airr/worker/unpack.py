@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -10,6 +11,7 @@ from airr.batch import Plan, PlannedRun
 from airr.records import Reason
 from airr.worker.sandbox import bubblewrap_works
 from airr.worker.scratch import Scratch
+from airr.worker.shares import visible_gpus
 from airr.worker.train import Trouble
 
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -23,6 +25,10 @@ def settle(plan: Plan, run: PlannedRun, scratch: Scratch) -> Trouble | None:
     """Put a run's codebase on this node's disk; None means that training may begin."""
     if plan.sandbox == "bubblewrap" and not bubblewrap_works():
         return Trouble(Reason.NODE_FAIL, "bubblewrap does not work on this node")
+    seen = len(visible_gpus(os.environ, installed=plan.gpus))
+    if seen < plan.gpus:
+        lacking = f"the run takes {plan.gpus} GPUs, and the node has {seen} for it"
+        return Trouble(Reason.NODE_FAIL, lacking)
     try:
         scratch.make()
         unpack(Path(run.codebase), run.codebase_sha256, scratch.codebase)

@@ -28,6 +28,8 @@ PLAIN = SlurmSettings(
     gres="gpu",
     cpus_per_gpu=None,
     mem="environment",
+    pack=1,
+    pack_wait=0.0,
     time_margin=60,
     requeue=False,
     max_nodes=None,
@@ -71,10 +73,10 @@ def worker_array(batch_file: Path) -> JobArray:
     batch = Batch.from_json(batch_file.read_bytes())
     return array_of(
         batch.plan,
+        batch.packing,
         name=batch.name,
         folder=batch_file.parent,
-        indices=tuple(range(len(batch.runs))),
-        exclude_nodes=(),
+        tasks=range(batch.packing.tasks),
     )
 
 

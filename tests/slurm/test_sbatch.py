@@ -61,12 +61,6 @@ def test_memory_is_the_environment_s_or_the_site_s_or_not_asked_for(
     assert {name: found[name] for name in ("mem",) if name in found} == options
 
 
-def test_cpus_per_gpu_replaces_the_environment_s_cpus_only_where_there_are_gpus():
-    settings = replace(PLAIN, cpus_per_gpu=12)
-    assert script_options(EIGHT, settings)["cpus_per_task"] == 96
-    assert script_options(replace(EIGHT, gpus=0), settings)["cpus_per_task"] == 64
-
-
 def test_max_nodes_bounds_the_tasks_that_run_at_once():
     wide = replace(EIGHT, nodes=2)
     assert script_options(wide, replace(PLAIN, max_nodes=6))["array"] == "0-3%3"

@@ -153,6 +153,22 @@ def test_a_codebase_that_differs_from_its_hash_does_not_run(folder: Path):
     assert result.reason is Reason.TAMPERED
 
 
+def test_a_run_whose_record_the_head_has_filed_away_is_not_run_again(folder: Path):
+    """Slurm may start a task once more of which some runs are over, as after a preemption."""
+    batch_file = toy.write_batch(folder, toy.tree(), toy.plan(folder), "airr-filed")
+    (batch_file.parent / "e00-i000.r0.a0.json").touch()
+    with start(batch_file) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert not list((folder / "inbox").iterdir())
+
+
+def test_a_node_without_the_gpus_that_a_run_takes_is_at_fault(folder: Path):
+    result = run(folder, toy.tree(), toy.plan(folder, gpus=2), CUDA_VISIBLE_DEVICES="3")
+    assert (result.stage, result.reason) == (Stage.TRAIN, Reason.NODE_FAIL)
+    assert result.detail == "the run takes 2 GPUs, and the node has 1 for it"
+
+
 def test_a_scorer_that_fails_is_not_the_ideas_fault(folder: Path):
     (folder / "env" / "score.py").write_text("raise SystemExit('the scorer is broken')")
     result = run(folder, toy.tree(), toy.plan(folder))
