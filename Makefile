@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+# test files side by side: many of them wait for schedulers and clocks more than they compute
+JOBS ?= 2
 
 .PHONY: help install evolve test test-long check format slurm-up slurm-down slurm-env clean
 
@@ -29,7 +31,7 @@ evolve: install  ## run the default campaign, or go on with it; ARGS="search.epo
 	$(BIN)/python -m airr.evolve $(ARGS)
 
 test: install  ## run the tests, those on a real Slurm included
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 test-long: install  ## run the tests that take minutes each on a real Slurm
 	$(BIN)/python -m pytest -m long $(ARGS)
