@@ -9,7 +9,10 @@ from hydra import compose, initialize_config_dir
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airr.cancellation import Cancellation, Job
+from airr.cluster.protocol import TaskState
 from airr.config import Config, parse_config
+from airr.display.cancelled import told_of
 from airr.errors import ConfigError
 from airr.executor.gathering import groups_to_submit, tasks_of
 from airr.executor.openruns import Ready
@@ -177,3 +180,15 @@ def test_what_may_share_a_task_is_what_is_ready_in_the_same_stretch():
     assert left.runs == (1, 9, 9)
     assert full_tasks(left, pack=8) == 1 + 2 + 2
     assert full_tasks(left, pack=1) == left.total_runs
+
+
+def test_runs_that_share_a_task_are_cancelled_as_one_job():
+    jobs = {
+        **{
+            f"a{run}": Job(batch="first", task=run // 4, state=TaskState.RUNNING)
+            for run in range(6)
+        },
+        "b": Job(batch="second", task=0, state=TaskState.PENDING),
+    }
+    said = told_of("mine", Cancellation(jobs=jobs, holder=None, companions=()), is_dry=True)
+    assert "would cancel 3 jobs of 2 arrays\n  first: 2 running\n  second: 1 queued" in said

@@ -16,8 +16,8 @@ def told_of(name: str, found: Cancellation, *, is_dry: bool) -> str:
     if found.companions:
         lines.append(f"  it also runs {', '.join(found.companions)}, whose jobs are let alone")
     arrays: dict[str, list[Job]] = {}
-    tasks = {*found.jobs.values()}  # runs that share one are one job
-    for job in tasks:
+    tasks = {(job.batch, job.task): job for job in found.jobs.values()}  # runs may share one
+    for job in tasks.values():
         arrays.setdefault(job.batch, []).append(job)
     lines += [f"  {array}: {_states(jobs)}" for array, jobs in sorted(arrays.items())]
     if not found.jobs:

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airr.worker.gpus import gpus_to_show, usable_gpus
+
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/nsswitch.conf")
 NETWORK_FILES = ("/etc/hosts", "/etc/host.conf", "/etc/resolv.conf")
@@ -67,10 +69,15 @@ def _bubblewrap(view: View) -> tuple[str, ...]:
     argv = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
     argv += ["--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
     argv += ["--perms", "1777", "--tmpfs", "/dev/shm"]
+    environment = dict(view.environment)
     if view.gpus:
-        for device in _gpu_devices():
+        named = environment.get("CUDA_VISIBLE_DEVICES")
+        shown = gpus_to_show(named, usable_gpus(), _gpu_devices())
+        for device in shown.devices:
             argv += ["--dev-bind", device, device]
         argv += ["--ro-bind", "/sys", "/sys"]
+        if shown.names is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = shown.names
     if view.network:
         argv += ["--share-net", "--dev-bind-try", FAST_NETWORK, FAST_NETWORK]
         for path in NETWORK_FILES:
@@ -79,7 +86,7 @@ def _bubblewrap(view: View) -> tuple[str, ...]:
         argv += ["--ro-bind", path, path]
     for path in view.writable:
         argv += ["--bind", path, path]
-    for name, value in view.environment.items():
+    for name, value in environment.items():
         argv += ["--setenv", name, value]
     return (*argv, "--chdir", view.folder, "--")
 
@@ -113,9 +120,8 @@ def _below(path: str, folders: Sequence[str]) -> bool:
     return any(Path(path).is_relative_to(folder) for folder in folders)
 
 
-def _gpu_devices() -> list[str]:
-    found = {str(path) for pattern in GPU_DEVICES for path in Path("/dev").glob(pattern)}
-    return sorted(found)
+def _gpu_devices() -> set[str]:
+    return {str(path) for pattern in GPU_DEVICES for path in Path("/dev").glob(pattern)}
 
 
 def candidate_environment(

@@ -19,6 +19,9 @@ from airr.worker.scratch import Scratch, fill
 from airr.worker.stop import Stop
 from airr.worker.train import Trouble
 
+KEPT = ("PATH", "CUDA_VISIBLE_DEVICES")
+"""What the scorer has of the worker's environment: it keeps to the GPUs of its run."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
@@ -53,7 +56,8 @@ def score(plan: Plan, seed: int, scratch: Scratch, stop: Stop) -> Scoring:
         disk_bytes=int(plan.disk_gb * 1e9),
         disk_folder=scratch.private,
     )
-    environment = {**plan.score.environment, "PATH": os.environ.get("PATH", "")}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    environment = {**kept, **plan.score.environment}
     prefix = ("env", "-i", *(f"{name}={value}" for name, value in environment.items()))
     log = LogFile(scratch.private / "score.log")
     argv = (*prefix, *fill(plan.score.argv, plan), str(spec))

@@ -183,22 +183,6 @@ async def test_a_preempted_task_marks_each_of_its_runs(cluster: VirtualCluster, 
     await until(urgent, master, all_are(TaskState.COMPLETED))
 
 
-async def test_a_pack_that_is_killed_takes_everything_with_it(
-    cluster: VirtualCluster, folder: Path
-):
-    batch_file = packed(folder, SLEEP, one_gpu(folder, sandbox="bubblewrap"), 3)
-    array = await submitted(cluster, batch_file)
-    await until_they_train(batch_file, 3)
-    everything = processes_of(batch_file)
-    (pack,) = [one for one in everything if "airr.worker.pack" in one.cmdline()]
-    everything += pack.children(recursive=True)
-    pack.kill()
-    _, alive = psutil.wait_procs(everything, timeout=5)
-    assert not alive
-    await until(backend(cluster), array, all_are(TaskState.FAILED, TaskState.NODE_FAIL))
-    assert not list((folder / "inbox").iterdir())
-
-
 @pytest.mark.timeout(200)
 def test_a_campaign_shares_its_nodes_and_accounts_for_each_run_alone(
     cluster: VirtualCluster, tmp_path: Path

@@ -169,6 +169,14 @@ def test_a_node_without_the_gpus_that_a_run_takes_is_at_fault(folder: Path):
     assert result.detail == "the run takes 2 GPUs, and the node has 1 for it"
 
 
+def test_the_scorer_keeps_to_the_gpus_of_its_run(folder: Path):
+    scorer = toy.SCORER.replace("import", "import os,", 1).replace(
+        "value = ", "value = float(os.environ['CUDA_VISIBLE_DEVICES']) + 0 * ", 1
+    )
+    (folder / "env" / "score.py").write_text(scorer)
+    assert run(folder, toy.tree(), toy.plan(folder), CUDA_VISIBLE_DEVICES="3").metric == 3.0
+
+
 def test_a_scorer_that_fails_is_not_the_ideas_fault(folder: Path):
     (folder / "env" / "score.py").write_text("raise SystemExit('the scorer is broken')")
     result = run(folder, toy.tree(), toy.plan(folder))
