@@ -10,8 +10,7 @@ from airr.verb import run_verb
 
 def main(raw: dict[str, Any]) -> None:
     """Check the site, a node and the environment; end with status 1 if anything failed."""
-    import asyncio  # noqa: PLC0415 - these take seconds, and --help needs none of them
-
+    from airr import interrupts  # noqa: PLC0415 - these take seconds; --help needs none of them
     from airr.checks.everything import (  # noqa: PLC0415
         CheckSettings,
         check_everything,
@@ -27,7 +26,7 @@ def main(raw: dict[str, Any]) -> None:
     if is_dry:
         print(probe_script(config))  # noqa: T201 - the verb's output
         return
-    is_usable = asyncio.run(show(lambda tell: check_everything(config, raw, settings, tell)))
+    is_usable = interrupts.run(show(lambda tell: check_everything(config, raw, settings, tell)))
     sys.exit(0 if is_usable else 1)
 
 

@@ -22,6 +22,7 @@ from airr.cluster.protocol import SubmissionLimited, TaskState
 from airr.cluster.slurm_settings import SlurmSettings
 from airr.config import Config, Sandbox
 from airr.errors import AirrError, ConfigError
+from airr.executor.plans import training_plan
 from airr.head import cluster_of, with_sandbox
 from airr.shared import shared_by
 
@@ -176,11 +177,14 @@ def _resolve_sandbox(config: Config) -> tuple[Config, Finding | None]:
 
 
 def _expected(config: Config, root: str) -> Expected:
-    own, env, runs = config.cluster.own, config.env, config.cluster.pack
+    own, env, plan = config.cluster.own, config.env, training_plan(config)
+    folders, runs = (plan.env_folder, plan.train_data, plan.sealed_data), config.cluster.pack
     return Expected(
         root=root,
+        folders=[folder for folder in folders if Path(folder).is_dir()],
         airr_version=version("airr"),
         sandbox=str(config.cluster.sandbox),
+        nodes=env.nodes,
         gpus=env.gpus * runs,
         cpus=env.cpus * runs,
         memory_gb=env.memory_gb * runs,

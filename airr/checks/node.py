@@ -17,17 +17,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from airr.batch import Batch
 from airr.checks.finding import Tell
 from airr.checks.passing import missing_folders, remove_folder
 from airr.checks.probe_report import (
     ANSWER_SECONDS,
+    BATCH,
     ECHO,
     REPORT,
     SEEN,
-    TASK,
     TOKEN,
     ProbeReport,
-    ProbeTask,
 )
 from airr.cluster.protocol import (
     LIVE,
@@ -100,7 +100,7 @@ async def probe(
         array = probe_array(config, folder)
         token = secrets.token_bytes(4096)
         write_atomically(folder / TOKEN, token)
-        write_atomically(folder / TASK, _task(config, array).to_json().encode())
+        write_atomically(folder / BATCH, _batch(config, array).to_json().encode())
         try:
             await _submit(cluster, array)
             last = await _follow(config, cluster, array, patience, tell)
@@ -119,14 +119,14 @@ async def probe(
             await cluster.close()
 
 
-def _task(config: Config, array: JobArray) -> ProbeTask:
-    plan = training_plan(config)
-    folders = (plan.env_folder, plan.train_data, plan.sealed_data)
-    return ProbeTask(
+def _batch(config: Config, array: JobArray) -> Batch:
+    return Batch(
         name=array.name,
-        sandbox=plan.sandbox,
-        gpus=plan.gpus,
-        folders=tuple(folder for folder in folders if Path(folder).is_dir()),
+        inbox=str(array.folder),
+        plan=training_plan(config),
+        runs=(),
+        exclude_nodes=(),
+        created_at=time.time(),
     )
 
 
@@ -159,8 +159,10 @@ async def _follow(
             if last.state not in LIVE:
                 ended_at = ended_at or now
             tell(_progress(last))
+            if last.state is TaskState.UNSATISFIABLE:
+                deadline = now
         # what has ended may have left a file that is still to come into sight
-        if now > deadline or (ended_at and now > ended_at + config.cluster.lost_after_seconds):
+        if now >= deadline or (ended_at and now > ended_at + config.cluster.lost_after_seconds):
             return Unheard(
                 last=last, waited_seconds=now - began, folder=array.folder, log=_log_in(array)
             )

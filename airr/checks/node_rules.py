@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from airr.checks.finding import Finding, failed, ok, warning
 from airr.checks.node import Heard, Unheard
-from airr.checks.probe_report import ProbeReport
+from airr.checks.probe_report import ProbeReport, StepSeen
 from airr.cluster.protocol import TaskState
 
 SLOW_SECONDS = 60.0
@@ -27,8 +27,11 @@ class Expected:
     """What a run of the environment counts on, on each of its nodes; or those that share one."""
 
     root: str
+    folders: Collection[str]
+    """Those of the environment and its data that this machine sees."""
     airr_version: str
     sandbox: str
+    nodes: int
     gpus: int
     cpus: int
     memory_gb: float
@@ -80,7 +83,9 @@ def judge_report(heard: Heard, expected: Expected) -> Iterator[Finding]:
     yield ok("probe", f"ran on {report.node}{job}")
     yield _folder(heard, expected)
     yield _clock(heard)
-    yield _data(report)
+    if report.step:
+        yield _step(report.step, expected)
+    yield _data(report, expected)
     yield _python(report, expected)
     yield _torch(report, expected)
     yield _sandbox(report, expected)
@@ -122,12 +127,25 @@ def _clock(heard: Heard) -> Finding:
     return ok("clock", found)
 
 
-def _data(report: ProbeReport) -> Finding:
-    if not report.unseen_folders:
+def _step(step: StepSeen, expected: Expected) -> Finding:
+    """Judge the step that srun starts on each node, which is what a training is."""
+    if step.trouble:
+        remedy = "a training is such a step: ask the admins why srun fails in a batch job"
+        return failed("step", f"srun starts none: {step.trouble}", remedy)
+    nodes = ", ".join(step.nodes)
+    if len(step.nodes) < expected.nodes:
+        found = f"of {expected.nodes} nodes, {len(step.nodes)} see {expected.root} ({nodes})"
+        return failed("step", found, SHARE)
+    return ok("step", f"srun starts a step on {nodes}")
+
+
+def _data(report: ProbeReport, expected: Expected) -> Finding:
+    unseen = [folder for folder in report.unseen_folders if folder in expected.folders]
+    if not unseen:
         return ok("data", "the environment and its data are seen there too")
     return failed(
         "data",
-        f"here, but not on {report.node}: {', '.join(report.unseen_folders)}",
+        f"here, but not on {report.node}: {', '.join(unseen)}",
         "put data=, and airr itself, on a folder that nodes share",
     )
 

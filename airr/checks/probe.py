@@ -19,17 +19,20 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from airr.batch import Batch, Plan
 from airr.checks.probe_report import (
     ANSWER_SECONDS,
+    BATCH,
     ECHO,
     REPORT,
     SEEN,
     TOKEN,
     ProbeReport,
-    ProbeTask,
+    StepSeen,
     TorchSeen,
 )
 from airr.nodelocal import lock, node_folder
+from airr.worker.launch import srun_command
 from airr.worker.sandbox import View, bubblewrap_works, candidate_environment, shield
 from airr.workspace import names_in, write_atomically
 
@@ -44,6 +47,12 @@ names = [f"{gpu.name} {gpu.total_memory / 1e9:.0f} GB" for gpu in gpus]
 print(json.dumps({"version": torch.__version__, "gpus": names}))
 """
 
+STEP_SECONDS = 120
+STEP_PROGRAM = """\
+import os, sys
+print("sees" if os.path.exists(sys.argv[1]) else "blind", os.environ["SLURMD_NODENAME"])
+"""
+
 SECRET = re.compile(
     r"(^|_)(API_?KEY|ACCESS_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(_|$)", re.IGNORECASE
 )
@@ -56,8 +65,7 @@ CGROUP_LIMITS = (
 def main() -> None:
     """Look around, report, and wait for the head to have seen it."""
     folder = Path(sys.argv[1])
-    task = ProbeTask.read(folder)
-    report = look_around(folder, task)
+    report = look_around(folder, Batch.from_json((folder / BATCH).read_bytes()))
     write_atomically(folder / REPORT, report.to_json().encode())
     give_up_at = time.monotonic() + ANSWER_SECONDS
     while SEEN not in names_in(folder):
@@ -67,24 +75,27 @@ def main() -> None:
     write_atomically(folder / ECHO, json.dumps({"seen_at": time.time()}).encode())
 
 
-def look_around(folder: Path, task: ProbeTask) -> ProbeReport:
+def look_around(folder: Path, batch: Batch) -> ProbeReport:
     """Return everything that the head wants to know, the time last."""
-    has_sandbox = task.sandbox == "bubblewrap" and bubblewrap_works()
+    plan = batch.plan
+    has_sandbox = plan.sandbox == "bubblewrap" and bubblewrap_works()
     scratch = Path("(none)")
     free, trouble, shielded = 0, "", None
     try:
-        with _scratch(task.name) as scratch:
+        with _scratch(batch.name) as scratch:
             free = shutil.disk_usage(scratch).free
             if has_sandbox:
-                shielded = look_at_torch(_shielded(scratch, task))
+                shielded = look_at_torch(_shielded(scratch, plan))
     except OSError as error:
         trouble = str(error)
+    folders = (plan.env_folder, plan.train_data, plan.sealed_data)
     return ProbeReport(
         node=os.environ.get("SLURMD_NODENAME") or platform.node(),
         job_id=os.environ.get("SLURM_ARRAY_JOB_ID", ""),
         token_sha256=hashlib.sha256((folder / TOKEN).read_bytes()).hexdigest(),
         rename_trouble=_rename_trouble(folder),
-        unseen_folders=tuple(path for path in task.folders if not Path(path).is_dir()),
+        unseen_folders=tuple(path for path in folders if not Path(path).is_dir()),
+        step=_look_from_steps(folder / TOKEN, plan) if "SLURM_JOB_ID" in os.environ else None,
         airr_version=version("airr"),
         python_version=platform.python_version(),
         torch=shielded if shielded and not shielded.trouble else look_at_torch(()),
@@ -118,6 +129,24 @@ def look_at_torch(prefix: Sequence[str]) -> TorchSeen:
         return TorchSeen(trouble=last[0])
     seconds = time.monotonic() - began
     return TorchSeen(version=said["version"], gpus=tuple(said["gpus"]), seconds=seconds)
+
+
+def _look_from_steps(file: Path, plan: Plan) -> StepSeen:
+    """Start a step on every node of the job, as a training does, and see who sees a file."""
+    step = (sys.executable, "-c", STEP_PROGRAM, str(file))
+    try:
+        argv = srun_command(plan, step, os.environ)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=STEP_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return StepSeen(trouble=f"srun started nothing in {STEP_SECONDS} s")
+    except OSError as error:
+        return StepSeen(trouble=f"srun cannot be started: {error}")
+    if done.returncode:
+        return StepSeen(trouble=" / ".join(done.stderr.strip().splitlines()[-2:]))
+    said = [line.split() for line in done.stdout.splitlines()]
+    return StepSeen(nodes=tuple(sorted(node for sight, node in said if sight == "sees")))
 
 
 def secrets_in(names: Iterable[str]) -> tuple[str, ...]:
@@ -174,17 +203,17 @@ def _scratch(name: str) -> Generator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _shielded(home: Path, task: ProbeTask) -> tuple[str, ...]:
+def _shielded(home: Path, plan: Plan) -> tuple[str, ...]:
     """Return the prefix that shows a process what a candidate's training sees, data left out."""
     view = View(
         readable=(),
         writable=(str(home),),
         folder=str(home),
         environment=candidate_environment(os.environ, {}, home=str(home)),
-        gpus=task.gpus,
+        gpus=plan.gpus,
         network=False,
     )
-    return shield(task.sandbox, view)
+    return shield(plan.sandbox, view)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the head asks of the probe on a node, and what the probe tells it, as plain JSON.
 
-    probe.json     a `ProbeTask`, written before the submission
+    batch.json     a `Batch` without runs, whose plan is that of a training
     token          random bytes, which the node must read as they were written
     report.json    a `ProbeReport`
     seen           the head's answer to it
@@ -13,37 +13,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-TASK, TOKEN, REPORT, SEEN, ECHO = "probe.json", "token", "report.json", "seen", "echo.json"
+BATCH, TOKEN, REPORT, SEEN, ECHO = "batch.json", "token", "report.json", "seen", "echo.json"
 
 ANSWER_SECONDS = 120.0
 """How long a new file of the other side may stay out of sight: NFS caches directories for 60 s."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeTask:
-    """What to look at. `name` is unique for ever.
-
-    `folders` are those of a training that are there for the head.
-    """
-
-    name: str
-    sandbox: str
-    gpus: int
-    folders: tuple[str, ...]
-
-    def to_json(self) -> str:
-        """Return the record as JSON text."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def read(cls, folder: Path) -> ProbeTask:
-        """Return the task that stands in the probe's folder."""
-        raw: dict[str, Any] = json.loads((folder / TASK).read_bytes())
-        folders = tuple(raw.pop("folders"))
-        return cls(folders=folders, **raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +33,17 @@ class TorchSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepSeen:
+    """What a step of the job led to: the nodes of the run that saw the shared folder.
+
+    `trouble` says why it led to nothing; "" if it did not.
+    """
+
+    nodes: tuple[str, ...] = ()
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeReport:
     """What a node found. Times are unix seconds of its own clock, bytes are bytes."""
 
@@ -67,6 +53,9 @@ class ProbeReport:
     token_sha256: str
     rename_trouble: str
     unseen_folders: tuple[str, ...]
+    """Of the environment and its data."""
+    step: StepSeen | None
+    """None outside of Slurm."""
     airr_version: str
     python_version: str
     torch: TorchSeen
@@ -93,8 +82,9 @@ class ProbeReport:
             ValueError, KeyError, TypeError: the text is torn or foreign.
         """
         raw: dict[str, Any] = json.loads(text)
-        shielded = raw.pop("torch_in_sandbox")
+        shielded, step = raw.pop("torch_in_sandbox"), raw.pop("step")
         return cls(
+            step=StepSeen(nodes=tuple(step["nodes"]), trouble=step["trouble"]) if step else None,
             torch=_torch(raw.pop("torch")),
             torch_in_sandbox=_torch(shielded) if shielded else None,
             unseen_folders=tuple(raw.pop("unseen_folders")),

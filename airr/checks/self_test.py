@@ -139,10 +139,11 @@ async def _run(
     trials = [asyncio.create_task(_outcome(executor, one.idea())) for one in candidates]
     watch = _Watch(head=head, tasks=[*baselines, *trials], patience=patience, tell=tell)
     try:
-        baseline, second = [await watch.until(task) for task in baselines]
+        baseline = await watch.until(baselines[0])
         yield judge_baseline(baseline, env)
         if not isinstance(baseline, Scored):
             return
+        second = await watch.until(baselines[1])
         yield judge_seeds(baseline, second)
         if not isinstance(second, Scored):
             return

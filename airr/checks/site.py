@@ -77,8 +77,8 @@ class Site:
         yield judge_request(array.name, await self._test(array))
         accounts, qos = await self._submit_limits(controller)
         yield judge_limits(controller, accounts, qos, self._settings)
-        has_sacct = controller.has_accounting and self._has("sacct")
-        yield judge_accounting(controller, await self._ask(*SACCT) if has_sacct else None)
+        sacct = await self._ask(*SACCT) if controller.has_accounting else None
+        yield judge_accounting(controller, sacct)
 
     async def _nodes(self, where: str) -> str:
         command = ("sinfo", "--noheader", "--Node", f"--partition={where}")

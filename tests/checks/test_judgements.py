@@ -12,7 +12,7 @@ from airr.checks.node import Heard, Unheard
 from airr.checks.node_rules import Expected as ExpectedNode
 from airr.checks.node_rules import judge_report, judge_silence
 from airr.checks.probe import secrets_in
-from airr.checks.probe_report import ProbeReport, TorchSeen
+from airr.checks.probe_report import ProbeReport, StepSeen, TorchSeen
 from airr.checks.self_test_rules import judge_baseline, judge_candidate, judge_seeds
 from airr.cluster.protocol import TaskState, TaskStatus
 from airr.records import BASELINE, Outcome, Reason, Stage
@@ -28,6 +28,7 @@ HONEST = ProbeReport(
     token_sha256="abc",
     rename_trouble="",
     unseen_folders=(),
+    step=StepSeen(nodes=("node1",)),
     airr_version="1.0",
     python_version="3.11.7",
     torch=TorchSeen(version="2.13", gpus=("H100 80 GB",) * 8, seconds=3.0),
@@ -42,6 +43,8 @@ HONEST = ProbeReport(
 )
 EXPECTED = ExpectedNode(
     root="/lustre/runs",
+    folders=("/d", "/e"),
+    nodes=1,
     airr_version="1.0",
     sandbox="bubblewrap",
     gpus=8,
@@ -130,6 +133,8 @@ def test_a_node_with_all_that_a_run_asks_for_is_fine():
         ("shared folder", {"token_sha256": "x"}, Verdict.FAILED, "otherwise than it was written"),
         ("shared folder", {"rename_trouble": "EXDEV"}, Verdict.FAILED, "cannot replace a file"),
         ("data", {"unseen_folders": ("/d",)}, Verdict.FAILED, "here, but not on node1: /d"),
+        ("step", {"step": StepSeen(trouble="no")}, Verdict.FAILED, "srun starts none: no"),
+        ("step", {"step": StepSeen()}, Verdict.FAILED, "of 1 nodes, 0 see /lustre/runs"),
         ("python", {"airr_version": "0.9"}, Verdict.FAILED, "airr 0.9; here it is airr 1.0"),
         ("torch", {"torch": TorchSeen(trouble="No module")}, Verdict.FAILED, "No module"),
         (
@@ -163,6 +168,10 @@ def test_what_a_node_lacks_is_told_with_its_remedy(
 def test_a_key_that_is_passed_on_by_name_is_the_users_own_choice():
     finding = node({"secrets": ("HF_TOKEN",)}, {"passed_on": ("HF_TOKEN",)})["secrets"]
     assert (finding.verdict, "HF_TOKEN" in finding.found) == (Verdict.OK, True)
+
+
+def test_data_that_is_nowhere_is_no_fault_of_the_node():
+    assert node({"unseen_folders": ("/not/made",)}, {})["data"].verdict is Verdict.OK
 
 
 def test_no_sandbox_on_request_is_a_warning():
@@ -211,7 +220,7 @@ def test_silence_is_explained_by_what_the_scheduler_says(
 
 def test_a_report_survives_its_journey():
     assert ProbeReport.from_json(HONEST.to_json()) == HONEST
-    bare = replace(HONEST, torch_in_sandbox=None)
+    bare = replace(HONEST, torch_in_sandbox=None, step=None)
     assert ProbeReport.from_json(bare.to_json()) == bare
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,13 +15,14 @@ import pytest
 from airr.checks.finding import Finding, Verdict
 from airr.checks.node import Unheard, probe, probe_array
 from airr.checks.node_rules import judge_silence
+from airr.checks.self_test import candidates_of, self_test
 from airr.checks.site import Site
 from airr.checks.site_rules import needs_of
 from airr.cluster.protocol import TaskState
 from airr.cluster.slurm import Slurm
 from airr.cluster.slurm_settings import SlurmSettings
 from tests import toy
-from tests.checks.checking import by_name, config_of
+from tests.checks.checking import by_name, config_of, raw_of
 from tests.slurm.cluster import VirtualCluster
 from tests.slurm.daemons import wait_until
 from tests.slurm.people import airr
@@ -53,7 +55,7 @@ def slurm_of(cluster: VirtualCluster, *overrides: str) -> Slurm:
 def test_a_usable_site_says_so_and_no_key_reaches_its_node(cluster: VirtualCluster, tmp_path: Path):
     toy_env = toy.make_campaign_env(tmp_path)
     keys = {"ANTHROPIC_API_KEY": "sk-test", "WANDB_API_KEY": "w", "HF_TOKEN": "h"}
-    asked = ["check.runs=false", "llm=offline", "cluster.pass_env=[HF_TOKEN]"]
+    asked = ["check.runs=false", "llm=offline", "cluster.pass_env=[HF_TOKEN]", "env.nodes=2"]
     done = airr(
         "check",
         *(*QUICK, *toy_env, *asked),
@@ -63,6 +65,7 @@ def test_a_usable_site_says_so_and_no_key_reaches_its_node(cluster: VirtualClust
     assert done.returncode == 0, done.stdout + done.stderr
     assert "failed" not in done.stdout
     assert "of 4 nodes offer 1 CPUs" in done.stdout
+    assert re.search(r"ok +step +srun starts a step on node\d, node\d\n", done.stdout)
     assert "bubblewrap works on node" in done.stdout
     assert "cluster.pass_env passes on HF_TOKEN\n" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("usable: ")
@@ -145,6 +148,36 @@ async def test_a_probe_that_stays_queued_is_told_and_cancelled(
     assert told[-1] == "the probe waits in the queue (not before their begin time)"
     assert not jobs(cluster)
     assert not list(tmp_path.iterdir())
+
+
+async def test_a_self_test_that_stays_queued_is_told_and_cancelled(
+    cluster: VirtualCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    held = (*QUICK, "+cluster.extra.begin=now+1hour", *toy.make_campaign_env(tmp_path))
+    candidates = candidates_of(config_of(*held))
+    testing = self_test(raw_of(*held), candidates, patience=2, tell=lambda _: None)
+    found = await by_name(testing)
+    assert list(found) == ["preflight", "self-test"]
+    assert found["self-test"].verdict is Verdict.WARNING
+    assert "nothing of it has moved in the queue for 2 s" in found["self-test"].found
+    assert not jobs(cluster)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(240)
+def test_a_site_and_an_environment_are_checked_by_one_command(
+    cluster: VirtualCluster, tmp_path: Path
+):
+    arguments = [*QUICK, "llm=offline", *toy.make_campaign_env(tmp_path)]
+    done = airr("check", *arguments, cwd=tmp_path, environment=cluster.environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"ok +no-op .*the baseline's score to the last digit", done.stdout)
+    assert re.search(r"ok +empty .*no_checkpoint", done.stdout)
+    assert not jobs(cluster)
+    assert not (tmp_path / "runs").exists()
 
 
 async def test_a_request_that_can_never_start_is_not_waited_for(
