@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from airr.checks.finding import Findings, failed, ok
 from airr.checks.site_facts import (
     NODE_FORMAT,
+    Association,
     Controller,
+    parse_associations,
     parse_controller,
     parse_nodes,
     parse_partitions,
-    parse_submit_limits,
+    parse_qos_limits,
     parse_version,
 )
 from airr.checks.site_rules import (
@@ -75,8 +77,8 @@ class Site:
             yield judge_time(chosen, needs)
             yield judge_preemption(controller, chosen, self._settings)
         yield judge_request(array.name, await self._test(array))
-        accounts, qos = await self._submit_limits(controller)
-        yield judge_limits(controller, accounts, qos, self._settings)
+        associations, qos = await self._submit_limits(controller)
+        yield judge_limits(controller, chosen, associations, qos, self._settings)
         sacct = await self._ask(*SACCT) if controller.has_accounting else None
         yield judge_accounting(controller, sacct)
 
@@ -93,15 +95,18 @@ class Site:
             stdin=Slurm(self._settings, self._environment).script(array),
         )
 
-    async def _submit_limits(self, controller: Controller) -> Sequence[Mapping[str, int]]:
-        """Return how many jobs this user's accounts hold, and how many each QOS does."""
-        if not (controller.has_accounting and self._has("sacctmgr")):
-            return {}, {}
+    async def _submit_limits(
+        self, controller: Controller
+    ) -> tuple[Sequence[Association], Mapping[str, int]]:
+        """Return this user's accounts, and how many jobs of a user each QOS holds."""
+        if not controller.has_accounting:
+            return (), {}
         show = ("sacctmgr", "--noheader", "--parsable2", "--readonly", "show")
-        of_user = ("associations", f"where user={getpass.getuser()}", "format=Account,MaxSubmit")
-        associations = await self._ask(*show, *" ".join(of_user).split())
+        of_user = ("associations", "where", f"user={getpass.getuser()}")
+        fields = "format=Account,MaxSubmit,DefaultQOS"
+        associations = await self._ask(*show, *of_user, fields)
         qos = await self._ask(*show, "qos", "format=Name,MaxSubmitPU")
-        return parse_submit_limits(associations.stdout), parse_submit_limits(qos.stdout)
+        return parse_associations(associations.stdout), parse_qos_limits(qos.stdout)
 
     def _has(self, command: str) -> bool:
         return shutil.which(command, path=self._environment.get("PATH")) is not None

@@ -48,6 +48,8 @@ class Partition:
     state: str
     max_minutes: float | None
     preempt_mode: str
+    qos: str
+    """Whose limits hold for every job in it; "" is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,15 @@ class Node:
             for entry in GRES.finditer(self.gres)
             if entry["name"] == name and kind in {"", entry["kind"]}
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Association:
+    """What one account lets this user do. A `max_submit` of None is no limit."""
+
+    account: str
+    max_submit: int | None
+    default_qos: str
 
 
 def parse_version(text: str) -> tuple[int, int] | None:
@@ -105,6 +116,7 @@ def parse_partitions(text: str) -> tuple[Partition, ...]:
             state=fields["State"],
             max_minutes=parse_minutes(fields["MaxTime"]),
             preempt_mode=fields["PreemptMode"],
+            qos="" if fields.get("QoS") == "N/A" else fields.get("QoS", ""),
         )
         for fields in lines
         if "PartitionName" in fields
@@ -129,16 +141,24 @@ def parse_nodes(text: str) -> tuple[Node, ...]:
     )
 
 
-def parse_submit_limits(text: str) -> dict[str, int]:
-    """Return `name|limit` lines of sacctmgr as a mapping; names without a limit are left out.
+def parse_associations(text: str) -> tuple[Association, ...]:
+    """Return sacctmgr's lines `account|limit|default QOS`, one for each account of a user."""
+    lines = (line.split("|") for line in text.splitlines())
+    return tuple(
+        Association(account=line[0], max_submit=_limit(line[1]), default_qos=line[2])
+        for line in lines
+        if len(line) >= 3
+    )
 
-    Of several lines of one name, as an account has them for its partitions, the least counts.
-    """
-    limits: dict[str, int] = {}
-    for name, limit in (line.split("|")[:2] for line in text.splitlines() if "|" in line):
-        if limit.isdecimal():
-            limits[name] = min(int(limit), limits.get(name, int(limit)))
-    return limits
+
+def parse_qos_limits(text: str) -> dict[str, int]:
+    """Return `name|limit` lines of sacctmgr as a mapping; a QOS without a limit is left out."""
+    lines = (line.split("|") for line in text.splitlines() if "|" in line)
+    return {line[0]: limit for line in lines if (limit := _limit(line[1])) is not None}
+
+
+def _limit(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
 
 
 def parse_minutes(text: str) -> float | None:

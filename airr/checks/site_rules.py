@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from airr.checks.finding import Finding, failed, ok, warning
-from airr.checks.site_facts import Controller, Node, Partition, names
+from airr.checks.site_facts import Association, Controller, Node, Partition, names
 from airr.cluster.command import Answer
 from airr.cluster.protocol import JobArray, SubmissionLimited
 from airr.cluster.sbatch import PREFIXES, refusal, remedy_for, script_options, verdict_on
@@ -147,17 +147,19 @@ def judge_request(name: str, answer: Answer) -> Finding:
 
 def judge_limits(
     controller: Controller,
-    accounts: Mapping[str, int],
-    qos: Mapping[str, int],
+    partitions: Sequence[Partition],
+    associations: Sequence[Association],
+    qos_limits: Mapping[str, int],
     settings: SlurmSettings,
 ) -> Finding:
     """Tell how large arrays may be, and how many jobs of this user the site holds at once."""
+    mine = [one for one in associations if settings.account in {None, one.account}]
+    qos = {settings.qos} if settings.qos else {one.default_qos for one in mine}
+    qos |= {one.qos for one in partitions}
     limits = {
-        **{
-            f"account {name}": n for name, n in accounts.items() if settings.account in {None, name}
-        },
-        **{f"QOS {name}": n for name, n in qos.items() if name == settings.qos},
+        f"account {one.account}": one.max_submit for one in mine if one.max_submit is not None
     }
+    limits |= {f"QOS {name}": limit for name, limit in qos_limits.items() if name in qos}
     arrays = f"array indices below {controller.largest_array} (MaxArraySize)"
     if not limits:
         return ok("limits", f"{arrays}; no bound on your jobs is stated")

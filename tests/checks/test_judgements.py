@@ -231,6 +231,7 @@ def test_secrets_are_known_by_their_names():
         "GH_TOKEN",
         "AWS_SECRET_ACCESS_KEY",
         "DB_PASSWORD",
+        "DEPLOY_KEY",
     )
     harmless = ("PATH", "KEYBOARD", "XKB_KEYMAP", "TOKENIZERS_PARALLELISM", "SLURM_JOB_ID")
     assert secrets_in([*secret, *harmless]) == tuple(sorted(secret))

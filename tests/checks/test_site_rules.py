@@ -9,11 +9,12 @@ from airr.checks.finding import Verdict
 from airr.checks.site_facts import (
     Controller,
     Node,
+    parse_associations,
     parse_controller,
     parse_minutes,
     parse_nodes,
     parse_partitions,
-    parse_submit_limits,
+    parse_qos_limits,
     parse_version,
 )
 from airr.checks.site_rules import (
@@ -36,7 +37,7 @@ from tests.slurm.bench import PLAIN
 PARTITIONS = """\
 PartitionName=gpu AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL AllocNodes=ALL Default=YES QoS=N/A DefaultTime=01:00:00 DisableRootJobs=NO ExclusiveUser=NO GraceTime=0 Hidden=NO MaxNodes=UNLIMITED MaxTime=7-00:00:00 MinNodes=0 LLN=NO MaxCPUsPerNode=UNLIMITED Nodes=node[1-4] PriorityJobFactor=1 PriorityTier=10 RootOnly=NO ReqResv=NO OverSubscribe=NO OverTimeLimit=NONE PreemptMode=OFF State=UP TotalCPUs=64 TotalNodes=4 SelectTypeParameters=NONE JobDefaults=(null) DefMemPerNode=UNLIMITED MaxMemPerNode=UNLIMITED TRES=cpu=64,mem=250G,node=4,billing=64,gres/gpu=32
 PartitionName=debug AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL AllocNodes=ALL Default=NO QoS=N/A DefaultTime=NONE DisableRootJobs=NO ExclusiveUser=NO GraceTime=0 Hidden=NO MaxNodes=1 MaxTime=00:10:00 MinNodes=0 LLN=NO MaxCPUsPerNode=UNLIMITED Nodes=node[1-4] PriorityJobFactor=1 PriorityTier=10 RootOnly=NO ReqResv=NO OverSubscribe=NO OverTimeLimit=NONE PreemptMode=GANG,SUSPEND State=DRAIN TotalCPUs=64 TotalNodes=4 SelectTypeParameters=NONE DefMemPerNode=UNLIMITED MaxMemPerNode=UNLIMITED
-PartitionName=scavenger AllowGroups=ALL Default=NO MaxTime=UNLIMITED PreemptMode=REQUEUE State=UP
+PartitionName=scavenger AllowGroups=ALL Default=NO QoS=scavenge MaxTime=UNLIMITED PreemptMode=REQUEUE State=UP
 """  # noqa: E501 - as scontrol prints it
 
 CONFIG = """\
@@ -58,6 +59,7 @@ gpu|node1|mixed|64|512000|gpu:a100:4(S:0-1),shard:16
 gpu|node2|idle~|64|512000|gpu:a100:4(S:0-1)
 gpu|node3|down*|64|512000|gpu:a100:4
 gpu|node4|drained|96|1024000+|gpu:h100:8,nvme:1
+gpu|node5|idle*|64|512000|gpu:a100:4
 """
 
 NEEDS = Needs(env="mine", nodes=1, gpus=4, cpus=32, memory_mb=262144, minutes=36, resource="gpu")
@@ -89,13 +91,13 @@ def test_a_configuration_is_read_though_some_of_its_values_are_empty():
 
 
 def test_gpus_are_counted_by_name_and_by_type():
-    first, _, _, last = parse_nodes(NODES)
+    first, _, _, last, _ = parse_nodes(NODES)
     assert [first.gpus(name) for name in ("gpu", "gpu:a100", "gpu:h100", "shard")] == [4, 4, 0, 16]
     assert (last.gpus("gpu"), last.memory_mb) == (8, 1024000)
 
 
 def test_nodes_that_are_down_or_silent_take_no_jobs_and_those_asleep_do():
-    assert [node.takes_jobs for node in parse_nodes(NODES)] == [True, True, False, False]
+    assert [node.takes_jobs for node in parse_nodes(NODES)] == [True, True, False, False, False]
 
 
 def test_a_missing_command_is_named():
@@ -142,7 +144,7 @@ def test_a_partition_that_is_closed_is_told():
             "env 'mine' asks for 2000000 MB of memory per node; partition 'gpu' offers 1024000",
         ),
         ({"gpus": 8}, "0 of 1 nodes that fit take jobs (1 drained); a run takes 1"),
-        ({"nodes": 3}, "2 of 4 nodes that fit take jobs"),
+        ({"nodes": 3}, "2 of 5 nodes that fit take jobs"),
         (
             {"resource": "gpu:a100", "cpus": 96},
             "no single node of partition 'gpu' has all that env 'mine' asks for",
@@ -158,7 +160,7 @@ def test_what_nodes_lack_is_told_in_numbers(changes: dict[str, int | str], found
 def test_nodes_that_fit_are_counted():
     finding = judge_nodes(parse_nodes(NODES), NEEDS, "gpu")
     assert finding.verdict is Verdict.OK
-    assert finding.found.startswith("4 of 4 nodes offer 4 GPUs, 32 CPUs")
+    assert finding.found.startswith("5 of 5 nodes offer 4 GPUs, 32 CPUs")
 
 
 def test_a_run_longer_than_the_partition_allows_is_told_in_minutes():
@@ -198,18 +200,32 @@ def test_a_refusal_comes_with_its_remedy(complaint: str, verdict: Verdict, said:
     assert "allocation failure" not in finding.found
 
 
-def test_the_limit_that_counts_is_that_of_the_own_account_and_qos():
-    controller = parse_controller(CONFIG)
-    accounts = parse_submit_limits("lab|500\nlab|200\nother|5\nroot|\n")
-    qos = parse_submit_limits("normal|\nshort|4\n")
-    assert accounts == {"lab": 200, "other": 5}
-    told = [
-        judge_limits(controller, accounts, qos, replace(PLAIN, account="lab", qos=name)).found
-        for name in ("normal", "short")
-    ]
-    assert "account lab holds 200 jobs" in told[0]
-    assert "QOS short holds 4 jobs" in told[1]
-    assert all("below 1001" in found for found in told)
+@pytest.mark.parametrize(
+    ("account", "qos", "partition", "said"),
+    [
+        ("lab", "normal", "gpu", "account lab holds 200 jobs of yours at once"),
+        ("lab", "short", "gpu", "QOS short holds 4 jobs of yours at once"),
+        ("other", None, "gpu", "QOS small holds 9 jobs of yours at once"),
+        ("lab", None, "scavenger", "QOS scavenge holds 50 jobs of yours at once"),
+        (None, "normal", "gpu", "account other holds 60 jobs of yours at once"),
+        ("free", "normal", "gpu", "no bound on your jobs is stated"),
+    ],
+)
+def test_the_limit_that_counts_is_that_of_account_qos_or_partition(
+    account: str | None, qos: str | None, partition: str, said: str
+):
+    associations = parse_associations("lab|200|normal\nother|60|small\nfree||\n")
+    limits = parse_qos_limits("normal|\nshort|4\nsmall|9\nscavenge|50\n")
+    partitions = [one for one in parse_partitions(PARTITIONS) if one.name == partition]
+    settings = replace(PLAIN, account=account, qos=qos)
+    finding = judge_limits(parse_controller(CONFIG), partitions, associations, limits, settings)
+    assert (finding.verdict, said in finding.found) == (Verdict.OK, True), finding
+    assert "below 1001" in finding.found
+
+
+def test_a_limit_of_no_jobs_at_all_fails():
+    none = parse_associations("lab|0|normal\n")
+    assert judge_limits(parse_controller(CONFIG), [], none, {}, PLAIN).verdict is Verdict.FAILED
 
 
 def test_a_site_without_accounting_is_a_warning():

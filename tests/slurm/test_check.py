@@ -192,6 +192,18 @@ async def test_a_request_that_can_never_start_is_not_waited_for(
     assert not jobs(cluster)
 
 
+async def test_a_python_that_does_not_start_on_a_node_is_told_by_its_last_words(
+    cluster: VirtualCluster, tmp_path: Path
+):
+    broken = ("cluster.setup=['export PYTHONHOME=/nowhere']",)
+    config = config_of(*QUICK, *broken, f"root={tmp_path}/runs")
+    heard = await probe(config, slurm_of(cluster, *broken), patience=30, tell=lambda _: None)
+    assert isinstance(heard, Unheard)
+    finding = judge_silence(heard, config.root)
+    assert (finding.name, finding.verdict) == ("python", Verdict.FAILED)
+    assert "No module named 'encodings'" in finding.found
+
+
 @pytest.fixture
 def blind_node(cluster: VirtualCluster, tmp_path: Path) -> Generator[tuple[str, Path]]:
     """A node that sees an empty folder where everybody else sees the shared one."""
