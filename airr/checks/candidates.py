@@ -20,8 +20,14 @@ from airr.llm.catalogue import Entry
 from airr.llm.protocol import Completion, Request, StopReason, Usage
 from airr.records import Idea, Origin
 
-COMMENTED = {".py", ".sh", ".toml", ".yaml", ".yml"}
-"""Files in which a line behind `#` changes nothing."""
+NO_OPS = {
+    ".py": "UNUSED = None",  # a comment alone would be refused as an empty patch
+    ".sh": "# this line changes nothing",
+    ".toml": "# this line changes nothing",
+    ".yaml": "# this line changes nothing",
+    ".yml": "# this line changes nothing",
+}
+"""What may be added to a file by its suffix, and changes nothing."""
 
 
 class Expected(StrEnum):
@@ -84,14 +90,15 @@ class Prepared:
 def candidates_for(env: Env, codebase: Tree, entries: Sequence[Entry]) -> tuple[Candidate, ...]:
     """Return what an environment is tried with; what cannot be made for it is left out."""
     program = entry_program(env, codebase)
-    commented = [path for path in _editable(env, codebase) if _has_comments(path)]
+    known = [path for path in _editable(env, codebase) if _suffix(path) in NO_OPS]
     made: list[Candidate] = []
-    if commented:
-        path = program if program in commented else commented[0]
-        after = {**codebase, path: f"{codebase[path].rstrip()}\n\n# this line changes nothing\n"}
-        what = f"a comment more in {path}"
+    if known:
+        path = program if program in known else known[0]
+        line = NO_OPS[_suffix(path)]
+        after = {**codebase, path: f"{codebase[path].rstrip()}\n\n{line}\n"}
+        what = f"`{line}` at the end of {path}"
         made.append(_candidate("no-op", what, unified_diff(codebase, after), Expected.SAME))
-    if program in commented:
+    if program in known:
         after = {**codebase, program: "# this program trains nothing\n"}
         what = f"{program} that does nothing"
         made.append(_candidate("empty", what, unified_diff(codebase, after), Expected.NOTHING))
@@ -111,5 +118,5 @@ def _editable(env: Env, codebase: Tree) -> list[str]:
     return [p for p in sorted(codebase) if any(fnmatchcase(p, glob) for glob in env.editable)]
 
 
-def _has_comments(path: str) -> bool:
-    return PurePosixPath(path).suffix in COMMENTED
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix

@@ -177,17 +177,17 @@ def _resolve_sandbox(config: Config) -> tuple[Config, Finding | None]:
 
 
 def _expected(config: Config, root: str) -> Expected:
-    own, env, plan = config.cluster.own, config.env, training_plan(config)
+    own, plan = config.cluster.own, training_plan(config)
     folders, runs = (plan.env_folder, plan.train_data, plan.sealed_data), config.cluster.pack
     return Expected(
         root=root,
         folders=[folder for folder in folders if Path(folder).is_dir()],
         airr_version=version("airr"),
         sandbox=str(config.cluster.sandbox),
-        nodes=env.nodes,
-        gpus=env.gpus * runs,
-        cpus=env.cpus * runs,
-        memory_gb=env.memory_gb * runs,
-        disk_gb=env.disk_gb * runs,
+        nodes=plan.nodes,
+        gpus=plan.gpus * runs,
+        cpus=plan.cpus * runs,
+        memory_gb=plan.memory_gb * runs,
+        disk_gb=plan.disk_gb * runs,
         passed_on=own.pass_env if isinstance(own, SlurmSettings) else (),
     )

@@ -124,6 +124,7 @@ def _batch(config: Config, array: JobArray) -> Batch:
         name=array.name,
         inbox=str(array.folder),
         plan=training_plan(config),
+        pack=config.cluster.pack,
         runs=(),
         exclude_nodes=(),
         created_at=time.time(),

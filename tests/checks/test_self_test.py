@@ -53,7 +53,8 @@ async def test_a_sound_environment_passes_and_leaves_nothing(env: list[str], tmp
     found = await tried(env)
     assert {f.verdict for f in found.values()} == {Verdict.OK}, found
     assert (
-        found["no-op"].found == "a comment more in train.py: the baseline's score to the last digit"
+        found["no-op"].found
+        == "`UNUSED = None` at the end of train.py: the baseline's score to the last digit"
     )
     assert found["empty"].found == "train.py that does nothing: no_checkpoint while preflight"
     assert found["seeds"].found == "another seed gives 2.0010 ± 0.0100, 0.0010 apart"

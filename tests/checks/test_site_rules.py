@@ -260,8 +260,8 @@ def test_needs_are_those_of_the_script_that_is_submitted():
         memory_gb=256,
         seconds=1860,
     )
-    needs = needs_of("mine", array, replace(PLAIN, cpus_per_gpu=12, gres="gpu:h100"))
-    assert (needs.nodes, needs.gpus, needs.cpus, needs.minutes) == (2, 8, 96, 32)
+    needs = needs_of("mine", array, replace(PLAIN, gres="gpu:h100"))
+    assert (needs.nodes, needs.gpus, needs.cpus, needs.minutes) == (2, 8, 64, 32)
     assert (needs.memory_mb, needs.resource) == (262144, "gpu:h100")
     for mem, megabytes in (("480G", 491520), ("0", None), ("none", None), ("2000", 2000)):
         assert needs_of("mine", array, replace(PLAIN, mem=mem)).memory_mb == megabytes
