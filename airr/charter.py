@@ -33,6 +33,7 @@ FREE = (
     "llm.concurrency",
     "llm.base_url",
     "llm.*.concurrency",
+    "llm.batch",
     "llm.*.base_url",
     "budget.*",
     "prices",

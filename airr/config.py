@@ -171,12 +171,14 @@ class Role:
 class Llm:
     """Who proposes and who implements.
 
-    `provider`, `base_url` and `concurrency` are those of a role that names no others.
+    `provider`, `base_url` and `concurrency` are those of a role that names no others. With `batch`
+    first questions go out in batches, where a provider takes them.
     """
 
     provider: str
     base_url: str | None
     concurrency: int
+    batch: bool
     ideator: Role
     implementer: Role
 

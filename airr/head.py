@@ -146,6 +146,7 @@ def assemble(  # noqa: PLR0913 - the composition root of a campaign
         role=config.llm.implementer,
         how=config.implement,
         ask=purse.ask,
+        holds=journal.holds,
         preflight=Preflight(
             preflight_plan(config),
             uid=charter.uid,
@@ -162,7 +163,7 @@ def assemble(  # noqa: PLR0913 - the composition root of a campaign
         implementer=implementer,
         scheduler=scheduler,
         baseline=baseline,
-        at_once=config.implement.concurrent_ideas,
+        at_once=ideas_at_once(config),
         gpu=gpu_bound(config, book),
         run_gpu_hours=run_hours(config).gpu_most,
         now=now,
@@ -229,6 +230,12 @@ def cluster_of(config: Config, slots: Slots) -> Cluster:
             "  On this machine:     python -m airr.evolve env=nanogpt_tiny"
         )
     return Local(slots)
+
+
+def ideas_at_once(config: Config) -> int:
+    """Return how many ideas are implemented side by side: in batches, all of an epoch."""
+    at_once = config.implement.concurrent_ideas
+    return max(at_once, config.search.ideas_per_epoch) if config.llm.batch else at_once
 
 
 def gpu_bound(config: Config, book: Book) -> Bound:

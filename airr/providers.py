@@ -9,15 +9,19 @@ from airr.budget import check_prices
 from airr.config import Config, Role
 from airr.errors import ConfigError
 from airr.executor.plans import env_folder
+from airr.llm.batches import Batched
 from airr.llm.catalogue import Catalogue
 from airr.llm.offline import Offline
 from airr.llm.prices import PriceTable, load_prices
 from airr.llm.protocol import Provider, Purpose
 from airr.resources import resource
+from airr.workspace import Workspace
 
 
 def providers_of(config: Config) -> Mapping[Purpose, Provider]:
     """Return who answers, for each purpose.
+
+    Nothing is put on disk before the first request.
 
     Each role has a provider of its own, for rate limits are counted by model.
 
@@ -25,6 +29,8 @@ def providers_of(config: Config) -> Mapping[Purpose, Provider]:
         ConfigError: there is no such provider.
         ProviderError: it needs a key, and there is none.
     """
+    if config.llm.batch and "anthropic" not in {r.provider for r in config.llm.roles.values()}:
+        raise ConfigError("llm.batch=true needs llm=anthropic: only Claude takes batches here")
     return {
         Purpose.IDEATE: _provider(config, "ideator", config.llm.ideator),
         Purpose.IMPLEMENT: _provider(config, "implementer", config.llm.implementer),
@@ -50,6 +56,12 @@ def _provider(config: Config, name: str, role: Role) -> Provider:
         case "anthropic":
             from airr.llm.anthropic import Anthropic  # noqa: PLC0415 - the SDK takes a second
 
+            if config.llm.batch:
+                from airr.llm.anthropic_batches import AnthropicBatches  # noqa: PLC0415
+
+                batches = Workspace(Path(config.root) / config.campaign).batches
+                endpoint = AnthropicBatches(concurrency=role.concurrency, base_url=role.base_url)
+                return Batched(endpoint, batches / f"{name}.jsonl")
             return Anthropic(concurrency=role.concurrency, base_url=role.base_url)
         case "openai":
             from airr.llm.openai import OpenAI  # noqa: PLC0415 - the SDK takes a second

@@ -3,6 +3,7 @@
 runs/<campaign>/
   campaign.yaml            the composed config, frozen
   journal.jsonl            every answer of a model, before it was used
+  batches/<role>.jsonl     what was sent to models in batches, before it was
   ledger/                  the tables: manifest.json and <table>/part-*.parquet
   codebases/<idea>.zip     one patched codebase, packed
   jobs/<batch>/batch.json  what was submitted, and why; logs beside it
@@ -41,6 +42,11 @@ class Workspace:
     def journal(self) -> Path:
         """Return where the answers of models are kept."""
         return self.folder / "journal.jsonl"
+
+    @property
+    def batches(self) -> Path:
+        """Return the folder of what was sent to models in batches."""
+        return self.folder / "batches"
 
     @property
     def ledger(self) -> Path:

@@ -14,22 +14,18 @@ from airr.errors import BudgetSpent, ConfigError
 from airr.executor.executor import Step
 from airr.head import Head, take_the_head
 from airr.llm.journal import Journal
-from airr.llm.prices import Price, load_prices, usd_of
+from airr.llm.prices import load_prices, usd_of
 from airr.llm.protocol import Completion, Purpose, Usage
 from airr.records import Call
 from airr.resources import resource
 from airr.shared import Shared
 from tests import toy
 from tests.builders import NOON
-from tests.llm.cases import MODEL, request, serving
+from tests.llm.cases import MODEL, PRICES, request, serving
 from tests.llm.loopback import Asked, Fault, Loopback, Reply
 from tests.test_config import composed
 
 FREE = Budget(usd=None, llm_calls=None, gpu_hours=None)
-PRICES = {
-    "claude-opus-4-5": Price(input=5, cache_write=6.25, cache_read=0.5, output=25),
-    "local-model": Price(input=1, cache_write=1, cache_read=0.1, output=5),
-}
 
 
 async def test_what_turns_out_cheaper_makes_room_for_what_waited():

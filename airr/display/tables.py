@@ -68,7 +68,8 @@ def models_text(llm: Llm) -> str:
     if llm.is_offline:
         return "offline: ideas and diffs come from a catalogue, no model is asked"
     ideator, implementer = (_served(role) for role in (llm.ideator, llm.implementer))
-    return f"{ideator} proposes, {implementer} implements"
+    batches = ", in batches that take up to a day" if llm.batch else ""
+    return f"{ideator} proposes, {implementer} implements{batches}"
 
 
 def _served(role: Role) -> str:

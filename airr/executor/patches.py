@@ -49,12 +49,14 @@ class Implementation:
 class _Attempts:
     """What the samples of one idea share: the patches so far, and the turn to preflight.
 
-    `held_back` says why the budget let some of them ask no more, "" if it let all.
+    `held_back` says why the budget let some of them ask no more, "" if it let all; with
+    `only_held` none of them asks what was not answered before.
     """
 
     patches: list[Patch] = field(default_factory=list[Patch])
     preflight_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     held_back: str = ""
+    only_held: bool = False
 
 
 class Implementer:
@@ -69,16 +71,21 @@ class Implementer:
         role: Role,
         how: Implement,
         ask: Callable[[Request], Any],
+        holds: Callable[[Request], bool],
         preflight: Checks,
         prompts: Prompts,
         seed: int,
         now: Callable[[], datetime],
     ) -> None:
-        """Work on `baseline`; `ask` answers requests, `preflight` tries what came of them."""
+        """Work on `baseline`; `ask` answers requests, `preflight` tries what came of them.
+
+        `holds` tells whether a request was answered before, so that its answer costs nothing.
+        """
         self._env = env
         self._baseline = baseline
         self._how = how
         self._ask = ask
+        self._holds = holds
         self._preflight = preflight
         self._questions = Questions(
             env=env,
@@ -98,26 +105,37 @@ class Implementer:
             BudgetSpent: none passed, and the budget had no room to ask for all of them.
             ProviderError: the model cannot be asked at all.
         """
-        attempts = _Attempts()
-        samples = {
-            asyncio.create_task(self._sample(idea, sample, attempts))
-            for sample in range(self._how.samples)
-        }
-        try:
-            tree = await _first_to_pass(samples)
-        finally:
-            for task in samples:
-                task.cancel()
-            await asyncio.gather(*samples, return_exceptions=True)
+        attempts, tree = _Attempts(only_held=True), None
+        if any(self._holds(self._questions.first(idea, n)) for n in range(self._how.samples)):
+            # an interrupted head paid for answers: they may be all that it takes
+            tree = await self._race(idea, attempts)
+        if tree is None:
+            attempts = _Attempts()
+            tree = await self._race(idea, attempts)
         if tree is None and attempts.held_back:
             raise BudgetSpent(attempts.held_back)
         patches = sorted(attempts.patches, key=lambda patch: (patch.sample, patch.revision))
         return Implementation(patches=tuple(patches), tree=tree)
 
+    async def _race(self, idea: Idea, attempts: _Attempts) -> Tree | None:
+        """Return the first tree to pass, if any does; the other samples are cancelled."""
+        samples = {
+            asyncio.create_task(self._sample(idea, sample, attempts))
+            for sample in range(self._how.samples)
+        }
+        try:
+            return await _first_to_pass(samples)
+        finally:
+            for task in samples:
+                task.cancel()
+            await asyncio.gather(*samples, return_exceptions=True)
+
     async def _sample(self, idea: Idea, sample: int, attempts: _Attempts) -> Tree | None:
         """Write one patch and revise it; return the tree if it came to pass every gate."""
         request = self._questions.first(idea, sample)
         for revision in range(self._how.revisions + 1):
+            if attempts.only_held and not self._holds(request):
+                break
             try:
                 asked = await self._answered(request)
             except BudgetSpent as reason:

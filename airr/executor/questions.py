@@ -61,6 +61,7 @@ class Questions:
             thinking_tokens=self._role.thinking_tokens,
             seed=self._seed + sample,
             variables={"idea": idea.text, "revision": 0, "tree": self._baseline},
+            may_wait=True,
         )
 
     def revised(self, last: Request, answer: Completion, patch: Patch) -> Request:
@@ -73,6 +74,7 @@ class Questions:
             last,
             id=f"{last.id.rpartition('/')[0]}/r{revision}",
             variables={**last.variables, "revision": revision},
+            may_wait=False,
         )
         if answer.is_void:
             return replace(again, seed=last.seed + RETRY_SEED)

@@ -205,4 +205,6 @@ class Journal:
     def _usd(self, asked_for: str, completion: Completion) -> float | None:
         """Price what the endpoint says it ran; an alias only it knows, by the name asked for."""
         usd = usd_of(completion.model, completion.usage, self._prices)
-        return usd_of(asked_for, completion.usage, self._prices) if usd is None else usd
+        if usd is None:
+            usd = usd_of(asked_for, completion.usage, self._prices)
+        return None if usd is None else usd * (1 - completion.discount)

@@ -56,7 +56,8 @@ class Request:
     real model reads the words. `max_tokens` bounds the answer; thinking comes on top of it.
     `thinking_tokens` of 0 asks for none, or for the least that the model allows. Models that
     fix their own sampling ignore `temperature`, and most hosted ones `seed`. `left_out` says what
-    the prompt would have shown if there had been room for it.
+    the prompt would have shown if there had been room for it. `may_wait` says that its answer may
+    come hours later, if that is cheaper.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Request:
     seed: int
     variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
     left_out: str = ""
+    may_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,8 @@ class Completion:
     """An answer. `model` is what the endpoint says it ran.
 
     An empty `text` is an answer too: it was billed. `stop_detail` is what the endpoint says of
-    a refusal, such as its category; "" where it says nothing.
+    a refusal, such as its category; "" where it says nothing. `discount` is the share of the list
+    price that was not billed.
     """
 
     text: str
@@ -101,6 +104,7 @@ class Completion:
     model: str
     usage: Usage
     stop_detail: str = ""
+    discount: float = 0.0
 
     @property
     def is_void(self) -> bool:

@@ -155,6 +155,7 @@ class Questions:
                 "tried": tried,
             },
             left_out=conversation.left_out,
+            may_wait=not conversation.asked,
         )
 
     def _shown(self, trial: Trial) -> dict[str, str]:

@@ -91,6 +91,7 @@ async def implement(
         role=builders.ROLE,
         how=replace(builders.IMPLEMENT, format=form, samples=samples, revisions=revisions),
         ask=model.ask,
+        holds=lambda _: False,
         preflight=checks or Checks(),
         prompts=Prompts(),
         seed=0,

@@ -1,16 +1,25 @@
 """Requests, retries and providers that the tests of this folder share."""
 
+from __future__ import annotations
+
 import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airr.llm.anthropic import Anthropic
-from airr.llm.openai import OpenAI
+from airr.llm.prices import Price
 from airr.llm.protocol import Message, Purpose, Request
 from airr.llm.retry import Retry
 from tests.llm.loopback import KEY, Loopback
 
+if TYPE_CHECKING:
+    from airr.llm.anthropic import Anthropic
+    from airr.llm.openai import OpenAI
+
+PRICES = {
+    "claude-opus-4-5": Price(input=5, cache_write=6.25, cache_read=0.5, output=25),
+    "local-model": Price(input=1, cache_write=1, cache_read=0.1, output=5),
+}
 MODEL = {"anthropic": "claude-opus-4-5", "openai": "local-model"}
 
 
@@ -50,8 +59,12 @@ async def serving_at(kind: str, url: str, **changes: Any) -> AsyncGenerator[Anth
         "retry": impatient(),
     } | changes
     if kind == "anthropic":
+        from airr.llm.anthropic import Anthropic  # noqa: PLC0415 - each SDK takes a second
+
         provider = Anthropic(base_url=url, **settings)
     else:
+        from airr.llm.openai import OpenAI  # noqa: PLC0415
+
         provider = OpenAI(base_url=f"{url}/v1", **settings)
     try:
         yield provider

@@ -5,6 +5,7 @@ keys, keeps every request, bills tokens with a prefix cache, and notices who han
 """
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import Any, Self
 
 from tests.llm import wire
 from tests.llm.accounting import Bill, PrefixCache, tokens_in
+from tests.llm.batch_desk import BatchDesk, BatchFate
 
 KEY = "sk-loopback-0123456789"
 MODELS = ("claude-opus-4-5", "claude-opus-4-6", "claude-opus-5-5", "local-model")
@@ -97,11 +99,14 @@ class Loopback:
         self.script = script
         self.key = key
         self.asked: list[Asked] = []
+        self.begun: list[tuple[Asked, Bill]] = []
+        """Requests that the model read, with the input tokens that they are billed."""
         self.billed: list[tuple[Asked, Bill, int]] = []
         self.hung_up = 0
         self.under_way = 0
         self.most_under_way = 0
         self.cache = PrefixCache(clock)
+        self.batches = BatchDesk()
         self.stopping = threading.Event()
         self.lock = threading.Lock()
         self._server = _Server(("127.0.0.1", port), _Handler)
@@ -152,6 +157,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
     loopback: Loopback
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Let those go in silence who were killed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -159,13 +169,62 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/health" else 404)
-        self.send_header("content-length", "0")
+        status, body = 200, b""
+        if self.path != "/health":
+            status, body = self.server.loopback.batches.look(self.path, self.server.loopback.url)
+        self._send(status, body)
+
+    def _send(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
+
+    def _take_batch(self, loopback: Loopback, requests: list[dict[str, Any]]) -> None:
+        fate = loopback.batches.fate(len(loopback.batches.kept))
+        if fate is not BatchFate.LOST:
+            results = {
+                one["custom_id"]: self._in_batch(loopback, one["params"]) for one in requests
+            }
+            body = loopback.batches.take(results, loopback.url)
+            if fate is BatchFate.ANSWERED:
+                self._send(200, body)
+                return
+        self.close_connection = True
+
+    def _in_batch(self, loopback: Loopback, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of one request of a batch."""
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = loopback.take(True, headers, body)
+        loopback.under_way -= 1
+        said = loopback.script(asked)
+        reply = Reply(text=said) if isinstance(said, str) else said
+        if reply.fault is Fault.HANGS:
+            return {"type": "expired"}
+        if reply.fault is not None:
+            status, message, _ = STATUS[reply.fault]
+            error = json.loads(wire.error_body(True, status, message, None))
+            return {"type": "errored", "error": {**error, "request_id": None}}
+        bill, keys = loopback.cache.bill(body["model"], wire.anthropic_blocks(body))
+        loopback.cache.store(keys)
+        with loopback.lock:
+            output = tokens_in(reply.text) + tokens_in(reply.thinking)
+            loopback.begun.append((asked, bill))
+            loopback.billed.append((asked, bill, output))
+        parts = (body["model"], reply.text, reply.thinking, reply.stop, bill)
+        return {"type": "succeeded", "message": wire.anthropic_message(*parts)}
 
     def do_POST(self) -> None:
         loopback = self.server.loopback
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        sent = self.rfile.read(length := int(self.headers["content-length"]))
+        if len(sent) < length:  # it was killed while it asked
+            self.close_connection = True
+            return
+        body = json.loads(sent)
+        if self.path.endswith("/batches"):
+            self._take_batch(loopback, body["requests"])
+            return
         is_anthropic = self.path.endswith("/messages")
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = loopback.take(is_anthropic, headers, body)
@@ -224,6 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, loopback: Loopback, asked: Asked, reply: Reply) -> None:
         blocks = (wire.anthropic_blocks if asked.is_anthropic else wire.openai_blocks)(asked.body)
         bill, cached = loopback.cache.bill(asked.body["model"], blocks)
+        loopback.begun.append((asked, bill))
         loopback.stopping.wait(reply.prefill_seconds)
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")

@@ -1,32 +1,34 @@
 """kill -9 in the middle of 80 ideas, again and again: nothing is lost, nothing is asked twice."""
 
-import asyncio
+import json
 import random
+import re
 import subprocess
 import sys
 import time
 import warnings
-from collections import Counter
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
-from airr.llm.journal import Journal
-from airr.llm.lines import TornEnd
-from airr.llm.protocol import Purpose
-from tests.llm.asking import IDEAS
-from tests.llm.cases import serving
+from airr.llm.entries import Kind
+from airr.llm.lines import LineFile, TornEnd
+from tests.llm.implementing import CONCURRENCY, IDEAS
 from tests.llm.loopback import Asked, Loopback, Reply
+from tests.llm.toy_model import ToyModel
 
 ROOT = Path(__file__).parents[2]
-KILLS = 4
-ALL_IDEAS = {f"idea {i}" for i in range(IDEAS)}
+KILLS = 3
+NUMBER = re.compile(r"answer (\d+)\.")
+"""Every answer begins with the number of its request, by which it is found in the journal."""
 
 
-def answer(asked: Asked) -> Reply:
-    return Reply(text=f"answer to {asked.prompt}", seconds=0.1)
+def numbered(asked: Asked, reply: Reply) -> Reply:
+    return replace(reply, text=f"This is answer {asked.number}.\n\n{reply.text}", seconds=0.05)
 
 
 def start(path: Path, url: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.llm.asking", str(path), url]
+    command = [sys.executable, "-m", "tests.llm.implementing", str(path), url]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
@@ -40,33 +42,39 @@ def kill_after(process: subprocess.Popen[str], loopback: Loopback, answers: int)
     process.communicate()
 
 
-async def journaled(path: Path, loopback: Loopback) -> set[str]:
-    """Return the ids in the journal as the kill left it."""
+def kept_in(path: Path) -> set[int]:
+    """Return the numbers of the requests whose whole answers are in the journal."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TornEnd)
-        async with serving("anthropic", loopback) as provider:
-            journal = Journal(path, dict.fromkeys(Purpose, provider), {})
-    ids = {call.id for call in journal.calls_after(0)}
-    journal.close()
-    return ids
+        lines = LineFile(path)
+    records = [record for _, record in lines.scan() if record["kind"] == Kind.CALL]
+    lines.close()
+    answers = [one["completion"] for one in records]
+    whole = [one["text"] for one in answers if one["stop_reason"] != "cancelled"]
+    numbers = [int(match[1]) for text in whole if (match := NUMBER.search(text))]
+    assert len(numbers) == len(set(numbers)) == len(whole)
+    return set(numbers)
 
 
-def test_nothing_journaled_is_asked_twice_and_every_answer_is_there(tmp_path: Path):
-    path = tmp_path / "journal.jsonl"
-    rng = random.Random()
-    kept: set[str] = set()
-    with Loopback(answer) as loopback:
+def test_nothing_that_was_kept_is_asked_again_and_all_80_ideas_are_implemented(tmp_path: Path):
+    path, rng = tmp_path / "journal.jsonl", random.Random()
+    kept: set[int] = set()
+    with Loopback(ToyModel(numbered), key=None) as loopback:
         for _ in range(KILLS):
-            asked_before = len(loopback.asked)
-            kill_after(start(path, loopback.url), loopback, rng.randint(3, 12))
-            asked = {asked.prompt for asked in loopback.asked[asked_before:]}
-            assert not asked & kept
-            kept_before, kept = kept, asyncio.run(journaled(path, loopback))
+            kill_after(start(path, loopback.url), loopback, rng.randint(5, 60))
+            kept_before, kept = kept, kept_in(path)
             assert kept_before <= kept
-        assert 0 < len(kept) < IDEAS
-        asked_before = len(loopback.asked)
-        output, _ = start(path, loopback.url).communicate(timeout=60)
-        assert output == f"done {len(kept)}\n"
-        last = Counter(asked.prompt for asked in loopback.asked[asked_before:])
-        assert last == dict.fromkeys(ALL_IDEAS - kept, 1)
-        assert asyncio.run(journaled(path, loopback)) == ALL_IDEAS
+        output, _ = start(path, loopback.url).communicate(timeout=100)
+        kept = kept_in(path)
+    word, replayed, *values = output.split()
+    assert word == "done"
+    assert len(set(values)) == IDEAS
+    assert int(replayed) > 0
+
+    asked_for: defaultdict[str, list[int]] = defaultdict(list)
+    for asked in loopback.asked:  # one body is one request: seeds tell samples apart
+        asked_for[json.dumps(asked.body, sort_keys=True)].append(asked.number)
+    again = [numbers for numbers in asked_for.values() if kept & {*numbers[:-1]}]
+    assert again == [], "asked again although its answer was on disk"
+    lost = sum(len(numbers) - 1 for numbers in asked_for.values())
+    assert lost <= KILLS * CONCURRENCY, "only what was under way is asked once more"

@@ -64,6 +64,7 @@ async def implement(kind: str, journal: Journal, revisions: int = 2) -> Implemen
         role=role(kind),
         how=replace(builders.IMPLEMENT, revisions=revisions),
         ask=journal.ask,
+        holds=journal.holds,
         preflight=Checks(),
         prompts=Prompts(),
         seed=0,
@@ -250,5 +251,9 @@ async def test_where_there_is_nothing_to_revise_the_same_is_asked_anew(
 def trial_of(number: int, score: float | None) -> Trial:
     """Return a trial whose text is as long as ideas are."""
     one = builders.trial(number, score)
-    text = f"{one.idea.text} {'It trains better. ' * 30}"
-    return replace(one, idea=replace(one.idea, text=text))
+    return replace(one, idea=said_to_be_long(one.idea))
+
+
+def said_to_be_long(idea: Idea) -> Idea:
+    """Return the idea in as many words as models use."""
+    return replace(idea, text=f"{idea.text} {'It trains better. ' * 30}")

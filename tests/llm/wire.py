@@ -77,6 +77,30 @@ def anthropic_events(
     yield "message_stop", {}
 
 
+def anthropic_message(
+    model: str, text: str, thinking: str, stop: str, bill: Bill
+) -> dict[str, Any]:
+    """Return a message that is not streamed, as a batch's results hold it."""
+    thought = [{"type": "thinking", "thinking": thinking, "signature": ""}] if thinking else []
+    said = [{"type": "text", "text": text}] if text else []
+    return {
+        "id": "msg_loopback",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [*thought, *said],
+        "stop_reason": stop,
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": bill.fresh,
+            "cache_creation_input_tokens": bill.written,
+            "cache_read_input_tokens": bill.read,
+            "output_tokens": tokens_in(text) + tokens_in(thinking),
+            "output_tokens_details": {"thinking_tokens": tokens_in(thinking)},
+        },
+    }
+
+
 def _block(index: int, kind: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     start = {"type": kind, kind: ""} | ({"signature": ""} if kind == "thinking" else {})
     yield "content_block_start", {"index": index, "content_block": start}
