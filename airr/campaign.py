@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
-from dataclasses import dataclass
+from collections.abc import Coroutine, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from airr.book import Book
 from airr.config import Config
@@ -13,10 +17,12 @@ from airr.errors import AirrError, BudgetSpent
 from airr.executor.executor import Executor
 from airr.records import Failed, Idea, Scored
 from airr.researcher.ideas import Ideator
-from airr.researcher.strategies import strategy_named
+from airr.researcher.strategies import INDEPENDENT, strategy_named
 from airr.researcher.strategy import Past
 
 log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +36,7 @@ class Campaign:
     epoch: int = 0
     stopped: str = ""
     """Why it ended before its last epoch: a bound of its budget was reached."""
+    _is_proposing: bool = field(default=False, init=False)
 
     async def run(self) -> None:
         """Take the campaign from where it stands to the end of its last epoch, or of its budget.
@@ -37,19 +44,56 @@ class Campaign:
         Raises:
             AirrError: it cannot go on; what was done until then is kept.
         """
+        baseline = await self._within_budget(self._measure_baseline())
+        if baseline:
+            with _first_error_alone():
+                await self._run_epochs(baseline)
+
+    async def _run_epochs(self, baseline: Scored) -> None:
+        epochs: list[asyncio.Task[None]] = []
+        async with asyncio.TaskGroup() as group:
+            for epoch in range(self.config.search.epochs):
+                self.epoch = epoch
+                ideas = self.book.ideas_of(epoch)
+                ideas = ideas or await self._within_budget(self._propose(baseline))
+                if not ideas:
+                    return  # the group still waits for what runs
+                epochs.append(group.create_task(self._within_budget(self._execute(ideas))))
+                await self._until_the_next_is_due(ideas, epochs)
+                if self.stopped:
+                    return
+
+    async def _within_budget(self, work: Coroutine[Any, Any, Value]) -> Value | None:
+        """Return what comes of a part of the campaign; None if a bound of the budget ended it."""
         try:
-            await self._go_on()
+            return await work
         except BudgetSpent as reason:
             self.stopped = str(reason)
             log.warning("%s", reason)
+            return None
 
-    async def _go_on(self) -> None:
-        baseline = await self._measure_baseline()
-        for epoch in range(self.config.search.epochs):
-            self.epoch = epoch
-            ideas = self.book.ideas_of(self.epoch) or await self._propose(baseline)
-            async for _ in self.executor.run(ideas):
-                self.book.enter()
+    @property
+    def waits_for_the_cluster(self) -> bool:
+        """Tell whether all that is in hand waits for results of jobs alone."""
+        return not self._is_proposing and self.executor.waits_for_the_cluster
+
+    async def _execute(self, ideas: Sequence[Idea]) -> None:
+        async for _ in self.executor.run(ideas):
+            self.book.enter()
+
+    async def _until_the_next_is_due(
+        self, ideas: Sequence[Idea], epochs: Sequence[asyncio.Task[None]]
+    ) -> None:
+        """Wait until the epoch after the one of these ideas, the last of `epochs`, may begin.
+
+        Where it learns from this one, that is its end. Elsewhere the next is made while nodes train
+        this one, so that they are fed without a pause; but none beyond that.
+        """
+        if self.config.search.name not in INDEPENDENT:
+            await epochs[-1]
+            return
+        await self.executor.until_implemented(ideas)
+        await asyncio.gather(*epochs[:-1])
 
     async def _measure_baseline(self) -> Scored:
         """Return the score of the unmodified codebase, run 0 of every campaign."""
@@ -66,6 +110,13 @@ class Campaign:
 
     async def _propose(self, baseline: Scored) -> tuple[Idea, ...]:
         """Return the ideas of this epoch, which stand in the ledger before any of them is used."""
+        self._is_proposing = True
+        try:
+            return await self._ask_for_ideas(baseline)
+        finally:
+            self._is_proposing = False
+
+    async def _ask_for_ideas(self, baseline: Scored) -> tuple[Idea, ...]:
         search, seed = self.config.search, self.config.seed
         past = Past(
             trials=self.book.trials_before(self.epoch),
@@ -87,3 +138,12 @@ class Campaign:
         self.book.enter(ideas)
         log.info("epoch %d: %d ideas proposed", self.epoch, len(ideas))
         return ideas
+
+
+@contextmanager
+def _first_error_alone() -> Generator[None]:
+    """Let an error out of a group of tasks as what it is; the others were ended because of it."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None

@@ -50,7 +50,7 @@ async def take_a_turn(head: Head) -> Turn:
     before = (len(book.outcomes), len(book.ideas), len(book.patched), {*runs, *book.runs})
     loop = asyncio.create_task(head.campaign.run())
     try:
-        while not (loop.done() or head.campaign.executor.waits_for_the_cluster):
+        while not (loop.done() or head.campaign.waits_for_the_cluster):
             await asyncio.wait([loop], timeout=LOOK_SECONDS)
         if loop.done():
             loop.result()

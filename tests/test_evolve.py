@@ -102,6 +102,25 @@ def test_more_epochs_go_on_from_where_it_ended(finished, place: Path, toy_env: l
     assert after.head(8).equals(before.head(8))
 
 
+def test_an_epoch_that_learns_nothing_from_the_last_one_is_made_while_that_trains(
+    place: Path, toy_env: list[str]
+):
+    """Trainings of the first epoch end once the second has a codebase, and not before."""
+    codebases = place / "runs" / "ahead" / "codebases"
+    done = f"ls {codebases}/e01-* || ! ls {codebases}/e00-*"
+    wait = f"until ({done}) 2>/dev/null >&2; do sleep 0.1; done"
+    settings = [
+        *(*QUICK, *toy_env, "search=best_of_n", "campaign=ahead", "cluster.sandbox=none"),
+        f"env.train.argv=[/bin/sh,-c,'{wait}; exec {{python}} train.py']",
+        "env.budget_seconds=60",
+    ]
+    finished = airr("evolve", *settings, cwd=place)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    tables = load(place / "runs" / "ahead")
+    assert set(tables.outcomes.idea_id) == {*tables.ideas.id, "baseline"}
+    assert "over_budget" not in set(tables.outcomes.reason)
+
+
 def test_another_seed_on_a_campaign_is_refused_with_the_difference_shown(
     finished, place: Path, toy_env: list[str]
 ):

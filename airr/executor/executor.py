@@ -80,6 +80,7 @@ class Executor:
         self._in_hand: set[asyncio.Task[Outcome | None]] = set()
         self._held_back = ""
         self.steps: dict[str, Step] = {}
+        self._step_taken = asyncio.Event()
 
     @property
     def waits_for_the_cluster(self) -> bool:
@@ -105,6 +106,13 @@ class Executor:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def until_implemented(self, ideas: Sequence[Idea]) -> None:
+        """Return once none of these ideas, given to `run`, is still to be implemented."""
+        before = {None, Step.WAITING, Step.PATCHING}
+        while any(self.steps.get(idea.id) in before for idea in ideas):
+            self._step_taken.clear()
+            await self._step_taken.wait()
 
     async def measure_baseline(self, repeat: int = 0) -> Outcome:
         """Return the outcome of the unmodified codebase.
@@ -142,21 +150,25 @@ class Executor:
                 async with self._promised(idea.id):
                     outcome = await self._take_through(idea)
             except BudgetSpent as reason:
-                self.steps[idea.id] = Step.HELD
+                self._take_step(idea, Step.HELD)
                 self._held_back = str(reason)
                 return None
-        self.steps[idea.id] = Step.DONE
+        self._take_step(idea, Step.DONE)
         return outcome
 
     async def _take_through(self, idea: Idea) -> Outcome:
         with self._scheduler.one_more_coming():
             async with self._room:
-                self.steps[idea.id] = Step.PATCHING
+                self._take_step(idea, Step.PATCHING)
                 implemented = await self._codebase(idea)
         if isinstance(implemented, Failed):
             return implemented
-        self.steps[idea.id] = Step.RUNNING
+        self._take_step(idea, Step.RUNNING)
         return await self._scheduler.run(implemented)
+
+    def _take_step(self, idea: Idea, step: Step) -> None:
+        self.steps[idea.id] = step
+        self._step_taken.set()
 
     async def _codebase(self, idea: Idea) -> Codebase | Failed:
         """Return the idea's packed codebase, from disk if an earlier head has made it."""

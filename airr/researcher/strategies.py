@@ -14,6 +14,10 @@ STRATEGIES: Mapping[str, Strategy] = {
 }
 
 
+INDEPENDENT = frozenset({"best_of_n"})
+"""Strategies whose epochs need no outcome of an earlier one."""
+
+
 def strategy_named(name: str) -> Strategy:
     """Return a strategy.
 
