@@ -25,13 +25,14 @@ from airr.executor.arrays import arrays_of
 from airr.executor.inbox import file_away, read_inbox
 from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.executor.openruns import withdraw as record_withdrawal
+from airr.executor.results import was_stopped
 from airr.lease import Holder, Lease, holder_of, remove_lease_of
 from airr.ledger import read_records
-from airr.records import Reason, Run
+from airr.records import Run
 from airr.workspace import Workspace, names_in
 
 LOOK_SECONDS = 0.5
-HEAD_SECONDS = 20.0
+HEAD_SECONDS = 60.0
 """How long a head may take to end after a signal, its workers on this machine included."""
 JOBS_SECONDS = 120.0
 """How long cancelled jobs may take to leave the queue: sites let them linger after SIGTERM."""
@@ -159,7 +160,7 @@ async def _live(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -> dict[
     if found is None:
         raise ClusterError("the scheduler does not answer, nothing is cancelled: try again later")
     for run in runs.values():
-        run.note(found[run.batch.name][run.task].state, time.time())
+        run.note(found[run.batch.name][run.task], time.time())
     return {
         name: Job(batch=run.batch.name, task=run.task, state=run.state)
         for name, run in runs.items()
@@ -182,12 +183,12 @@ async def _until_ended(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -
 def _take_back(workspace: Workspace, runs: OpenRuns, were_live: Collection[str]) -> None:
     """Withdraw what was cancelled, unless its result lies in the inbox.
 
-    A worker that was ended by the cancellation records that it was preempted. That is no result.
+    A worker that was ended by the cancellation records that it was told to stop: no result.
     """
     complete: set[str] = set()
     for result in read_inbox(workspace):
         name = result.key.name
-        if name in were_live and result.reason is Reason.PREEMPTED:
+        if name in were_live and was_stopped(result):
             file_away(workspace, result)
         else:
             complete.add(name)

@@ -95,6 +95,9 @@ class Reason(StrEnum):
     """Somebody cancelled the job."""
 
 
+STOPPED = frozenset({Reason.PREEMPTED, Reason.TIMEOUT})
+"""What a worker records that was told to stop: nothing that its run came to."""
+
 INFRASTRUCTURE = frozenset(
     {Reason.NODE_FAIL, Reason.PREEMPTED, Reason.LOST, Reason.SCORER_ERROR, Reason.TIMEOUT}
 )

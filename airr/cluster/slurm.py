@@ -25,7 +25,7 @@ from airr.cluster.sacct import ENVIRONMENT, parse_sacct, sacct_command
 from airr.cluster.sbatch import refusal, script_command, script_options, verdict_on, width
 from airr.cluster.slurm_settings import SlurmSettings
 from airr.cluster.slurm_states import Row, spell_out
-from airr.cluster.squeue import live_ids_command, parse_squeue, squeue_command
+from airr.cluster.squeue import ids_of, live_command, parse_squeue, squeue_command
 from airr.cluster.submission import ArrayExecutor, Request
 from airr.cluster.twins import split_twins
 from airr.errors import ClusterError
@@ -139,27 +139,32 @@ class Slurm:
         Raises:
             ClusterError: the scheduler did not answer, or would not let go.
         """
-        names = {array.name for array in arrays}
-        if not names:
+        wanted = {array.name: frozenset(array.indices) for array in arrays}
+        if not wanted:
             return
         # scancel also fails for what ended of itself meanwhile: only a second look can tell
-        complaint = await self._scancel(await self._live_ids(names))
-        if complaint and (left := await self._live_ids(names)):
+        complaint = await self._scancel(ids_of(await self._live(wanted), wanted))
+        if complaint and (left := ids_of(await self._live(wanted), wanted)):
             raise ClusterError(f"scancel left jobs {', '.join(left)} behind: {complaint}")
 
     async def end_head(self, job_name: str) -> None:
-        """Interrupt the job that runs, and cancel what waits to follow it or does not listen.
+        """Cancel what waits to follow the job that runs, and interrupt that one, or end it.
+
+        In this order: a successor that still waited would start at the end of the first.
 
         Raises:
             ClusterError: the scheduler did not answer.
         """
         ours = ("scancel", "--quiet", f"--user={self._user}", f"--name={job_name}")
-        await self._query((*ours, "--full", "--signal=INT", "--state=RUNNING"))
         deadline = time.monotonic() + HEAD_SECONDS
-        while left := await self._live_ids({job_name}):
-            if time.monotonic() > deadline:
-                await self._scancel(left)
+        interrupted: set[str] = set()
+        while left := {row.job_id: row for row in await self._live({job_name})}:
             await self._query((*ours, "--state=PENDING"))
+            for job_id in left.keys() - interrupted:
+                await self._query(("scancel", "--quiet", "--full", "--signal=INT", job_id))
+            interrupted |= left.keys()
+            if time.monotonic() > deadline:
+                await self._scancel(sorted(left))
             await asyncio.sleep(1)
 
     async def close(self) -> None:
@@ -207,11 +212,12 @@ class Slurm:
             for array in arrays
         }
 
-    async def _live_ids(self, names: Collection[str]) -> Sequence[str]:
-        answer = await self._query(live_ids_command(names, self._user))
+    async def _live(self, names: Collection[str]) -> Sequence[Row]:
+        """Return what waits or runs under these names."""
+        answer = await self._query(live_command(names, self._user))
         if not answer.succeeded:
             raise ClusterError(f"squeue does not answer, nothing is cancelled: {answer.complaint}")
-        return sorted(set(answer.stdout.split()))
+        return parse_squeue(answer.stdout)
 
     async def _scancel(self, job_ids: Sequence[str]) -> str:
         """Cancel jobs of this user, and return what scancel complained of."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from airr.cluster.slurm_states import Row
 
@@ -19,12 +19,29 @@ def squeue_command(names: Iterable[str], user: int) -> tuple[str, ...]:
     )
 
 
-def live_ids_command(names: Iterable[str], user: int) -> tuple[str, ...]:
-    """Return the query for the ids of what still waits or runs under these names."""
+def live_command(names: Iterable[str], user: int) -> tuple[str, ...]:
+    """Return the query for what still waits or runs under these names."""
     return (
-        *("squeue", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,CONFIGURING"),
-        *(f"--user={user}", f"--name={','.join(sorted(names))}", "--format=%F"),
+        *("squeue", "--noheader", "--array", "--states=PENDING,RUNNING,SUSPENDED,CONFIGURING"),
+        *(f"--user={user}", f"--name={','.join(sorted(names))}", f"--format={FORMAT}"),
     )
+
+
+def ids_of(rows: Iterable[Row], wanted: Mapping[str, Collection[int]]) -> list[str]:
+    """Return by which ids the tasks of `wanted` are cancelled, and no others of the same jobs.
+
+    A job goes by its own id where nothing else of it is among the rows: an array may have a
+    thousand tasks.
+    """
+    jobs: dict[str, list[Row]] = {}
+    for row in rows:
+        jobs.setdefault(row.job_id, []).append(row)
+    ids: list[str] = []
+    for job_id, tasks in sorted(jobs.items()):
+        chosen = [row for row in tasks if row.index is None or row.index in wanted[row.name]]
+        whole = len(chosen) == len(tasks)
+        ids += [job_id] if whole else [f"{job_id}_{row.index}" for row in chosen]
+    return ids
 
 
 def parse_squeue(text: str) -> tuple[Row, ...]:

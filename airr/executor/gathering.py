@@ -1,8 +1,9 @@
 """When codebases that are ready go out, and in what groups: soon where a node might idle. Pure.
 
-Every submission costs the site an sbatch. While tasks of ours wait in the queue no node waits for
-us, so what becomes ready meanwhile is gathered into one array. Where runs share a task, one that
-is not full would hold a node for fewer than it has room for: it waits a little for more of them.
+Every submission costs the site an sbatch. While more tasks of ours wait in the queue than may start
+before the next look at it, no node waits for us: what becomes ready meanwhile is gathered into one
+array. Where runs share a task, one that is not full would hold a node for fewer than it has room
+for: it waits a little for more of them.
 """
 
 from __future__ import annotations
@@ -15,15 +16,25 @@ from airr.executor.openruns import Ready
 
 
 def is_time_to_submit(
-    *, queued: int, coming: int, waited_seconds: float, patience_seconds: float
+    *, queued: int, starting: int, coming: int, waited_seconds: float, patience_seconds: float
 ) -> bool:
     """Tell whether what is ready should be submitted now.
 
-    `queued` tasks of ours wait in the queue already; `coming` codebases are still being written;
-    the oldest that is ready has waited for `waited_seconds`. The patience is bounded because a
-    site may give a job its priority by how long it has been queued.
+    `queued` tasks of ours wait in the queue already, of which `starting` may start before we look
+    again; `coming` codebases are still being written; the oldest that is ready has waited for
+    `waited_seconds`. The patience is bounded because a site may give a job its priority by how long
+    it has been queued.
     """
-    return queued == 0 or coming == 0 or waited_seconds >= patience_seconds
+    return queued <= starting or coming == 0 or waited_seconds >= patience_seconds
+
+
+def starting_soon(*, running: int, run_seconds: float, tick_seconds: float) -> int:
+    """Return how many nodes may fall free until what is decided at the next look has started.
+
+    That takes a tick, and about another for the submission itself. Where runs take many ticks, as
+    they mostly do, it is none.
+    """
+    return int(2 * running * tick_seconds / run_seconds)
 
 
 def groups_to_submit(

@@ -14,28 +14,28 @@ import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from airr.batch import Batch, Plan, PlannedRun, Result
+from airr.batch import Batch, Plan, Result
 from airr.book import Book, Wanted
-from airr.cluster.protocol import (
-    Cluster,
-    JobArray,
-    SubmissionLimited,
-    SubmissionUnknown,
-    TaskState,
-    TaskStatus,
-)
+from airr.cluster.protocol import Cluster, JobArray, TaskState, TaskStatus
 from airr.config import Cluster as ClusterSettings
 from airr.config import Metric
 from airr.errors import ClusterError
-from airr.executor.arrays import MOST_AT_ONCE, arrays_of, next_batch_name
-from airr.executor.gathering import groups_to_submit, is_time_to_submit, tasks_of
+from airr.executor.arrays import arrays_of
 from airr.executor.inbox import file_away, read_inbox
 from airr.executor.node_limit import NodeLimit
-from airr.executor.openruns import OpenRun, Ready, open_runs_of, recover_open_runs
-from airr.executor.results import describe_outcome, judge_absence, judge_result, run_row
+from airr.executor.openruns import OpenRun, recover_open_runs
+from airr.executor.results import (
+    describe_outcome,
+    judge_absence,
+    judge_result,
+    judge_stop,
+    run_row,
+    was_stopped,
+)
+from airr.executor.submissions import Submissions
 from airr.executor.verdicts import Absence, Verdict, verdict_of
 from airr.records import INFRASTRUCTURE, Codebase, Failed, Outcome, RunKey, row_of
-from airr.workspace import Workspace, write_atomically
+from airr.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -70,17 +70,23 @@ class Scheduler:
         self._plan = plan
         self._metric = metric
         self._settings = settings
-        self._seed = seed
-        self._uid = uid
         self._clock = clock
         self._limit = limit
         self._waiting: dict[Wanted, asyncio.Future[Outcome]] = {}
-        self._ready: list[Ready] = []
-        self._coming = 0
-        self._window = MOST_AT_ONCE
         self._wake = asyncio.Event()
         self._is_busy = True  # the first tick is still to come
+        self._stopped: dict[str, Result] = {}
         self.open = recover_open_runs(workspace, book.runs)
+        self._submissions = Submissions(
+            workspace=workspace,
+            cluster=cluster,
+            plan=plan,
+            settings=settings,
+            seed=seed,
+            uid=uid,
+            clock=clock,
+            open_runs=self.open,
+        )
         self.task_nodes = plan.nodes
 
     @property
@@ -91,7 +97,7 @@ class Scheduler:
     @property
     def ready_tasks(self) -> int:
         """Return how many tasks the runs make that wait to be submitted."""
-        return tasks_of(self._ready, self._settings.pack)
+        return self._submissions.ready_tasks
 
     def has_open(self, wanted: Wanted) -> bool:
         """Tell whether a run is submitted that has no result yet."""
@@ -124,11 +130,11 @@ class Scheduler:
     @contextmanager
     def one_more_coming(self) -> Generator[None]:
         """Say while the body runs that a codebase is being written: it may be worth waiting for."""
-        self._coming += 1
+        self._submissions.coming += 1
         try:
             yield
         finally:
-            self._coming -= 1
+            self._submissions.coming -= 1
             self._wake.set()
 
     async def keep_going(self) -> None:
@@ -167,18 +173,25 @@ class Scheduler:
     def _make_ready(self, codebase: Codebase, wanted: Wanted) -> None:
         idea_id, repeat = wanted
         key = RunKey(idea_id=idea_id, repeat=repeat, attempt=self._book.next_attempt(wanted))
-        self._ready.append(Ready(codebase, key, self._book.bad_nodes(wanted), self._clock()))
+        self._submissions.add(codebase, key, self._book.bad_nodes(wanted))
         self._wake.set()
 
     # ---- collect -------------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        """Enter every result in the inbox into the ledger, in one commit; then clear them."""
+        """Enter every result in the inbox into the ledger, in one commit; then clear them.
+
+        That a worker was told to stop stays there until the scheduler has explained it: a job
+        that is put back into the queue begins this very attempt again.
+        """
         results = read_inbox(self._workspace)
-        fresh = [result for result in results if self._is_awaited(result)]
+        awaited = [result for result in results if self._is_awaited(result)]
+        self._stopped = {one.key.name: one for one in awaited if was_stopped(one)}
+        fresh = [result for result in awaited if not was_stopped(result)]
         self._enter([(self.open[r.key.name], judge_result(r, self._metric), r) for r in fresh])
         for result in results:
-            file_away(self._workspace, result)
+            if result.key.name not in self._stopped:
+                file_away(self._workspace, result)
 
     def _is_awaited(self, result: Result) -> bool:
         """Tell whether a result is that of an open run, and not of a batch taken back before."""
@@ -213,8 +226,7 @@ class Scheduler:
 
     async def _look(self) -> None:
         """Ask the cluster once about everything open, and act on what has no result coming."""
-        batches = {run.batch.name: run.batch for run in self.open.values()}
-        if not batches:
+        if not self.open:
             return
         found = await self._cluster.survey(self.open_arrays())
         if found is None:
@@ -222,29 +234,55 @@ class Scheduler:
         for job_id in await self._cluster.cancel_duplicates():
             log.warning("job %s was a second copy of a submitted array and is cancelled", job_id)
         self._collect()  # what was recorded while the cluster answered comes first
-        ended: list[Ended] = []
-        never_queued: set[str] = set()
-        for run in self.open.values():
-            status = found.get(run.batch.name, {}).get(run.task, TaskStatus(state=TaskState.GONE))
-            verdict = self._judge(run, status)
-            if verdict is Verdict.ENDED:
-                ended.append((run, judge_absence(run, status, self._clock()), None))
-            elif verdict is Verdict.RESUBMIT:
-                never_queued.add(run.batch.name)
-        self._enter(ended)
-        for name in sorted(never_queued):
+        gone = TaskStatus(state=TaskState.GONE)
+        verdicts = [
+            (run, self._judge(run, found.get(run.batch.name, {}).get(run.task, gone)))
+            for run in self.open.values()
+        ]
+        ended = [run for run, verdict in verdicts if verdict is Verdict.ENDED]
+        hopeless = [run for run in ended if run.state is TaskState.UNSATISFIABLE]
+        # before the outcome is out, which may be the end of this head
+        if await self._take_off_the_queue(hopeless):
+            self._give_up(ended)
+        lost = {
+            run.batch.name: run.batch for run, verdict in verdicts if verdict is Verdict.RESUBMIT
+        }
+        for name, batch in sorted(lost.items()):
             log.warning("batch %s never reached the cluster: submitting it again", name)
-            await self._submit(batches[name])
+            await self._submit(batch)
+
+    def _give_up(self, runs: Sequence[OpenRun]) -> None:
+        """Enter how runs ended that have no result, or only the word that they were stopped."""
+        ended: list[Ended] = []
+        for run in runs:
+            stop = self._stopped.get(run.planned.key.name)
+            failure = judge_stop(stop, run.status) if stop else judge_absence(run, self._clock())
+            ended.append((run, failure, stop))
+        self._enter(ended)
+        for _, _, stop in ended:
+            if stop:
+                file_away(self._workspace, stop)
+
+    async def _take_off_the_queue(self, runs: Sequence[OpenRun]) -> bool:
+        """Cancel what can never start, and would wait for ever; tell whether that was done."""
+        try:
+            await self._cluster.cancel(arrays_of(runs, self._workspace))
+        except ClusterError as error:
+            log.warning("what can never start is still in the queue: %s", error)
+            return False
+        return True
 
     def _judge(self, run: OpenRun, status: TaskStatus) -> Verdict:
-        run.note(status.state, self._clock())
+        run.note(status, self._clock())
         heartbeat = self._workspace.heartbeat(run.batch.name, run.planned.key)
-        run.was_seen |= status.state is not TaskState.GONE or heartbeat.exists()
+        run.has_begun |= bool(status.node) or heartbeat.exists()
+        run.was_seen |= status.state is not TaskState.GONE or run.has_begun
+        is_told = run.planned.key.name in self._stopped  # no result is on its way any more
         return verdict_of(
             status.state,
             was_seen=run.was_seen,
             absence=Absence(looks=run.absent_looks, seconds=self._clock() - run.absent_since),
-            patience_seconds=self._settings.lost_after_seconds,
+            patience_seconds=0 if is_told else self._settings.lost_after_seconds,
         )
 
     # ---- submit --------------------------------------------------------------------------------
@@ -252,93 +290,18 @@ class Scheduler:
     async def _submit_ready(self) -> None:
         """Submit what is ready and fits, but for runs that wait for others to fill their task."""
         self._wake.clear()  # what becomes ready from here on is another matter
-        if not (self._ready and self._is_time()):
+        if not self._submissions.are_due():
             return
         largest = await self._cluster.largest_array()
         if largest is None:
             return
         room = await self._limit.room_for(self) if self._limit else largest
-        for batch in self._plan_batches(min(largest, self._window, room)):
-            await self._submit(batch)
-
-    def _is_time(self) -> bool:
-        return is_time_to_submit(
-            queued=sum(run.state is TaskState.PENDING for run in self.open.values()),
-            coming=self._coming,
-            waited_seconds=self._clock() - min(one.since for one in self._ready),
-            patience_seconds=self._settings.gather_seconds,
-        )
-
-    def _plan_batches(self, most: int) -> list[Batch]:
-        """Put ready runs that make at most `most` tasks on record as batches."""
-        pack = self._settings.pack
-        most = min(most, max(1, MOST_AT_ONCE // pack))
-        groups = groups_to_submit(self._ready, pack=pack, most=most, is_due=self._is_due)
-        gone = {one for group in groups for one in group}
-        self._ready = [one for one in self._ready if one not in gone]
-        batches: list[Batch] = []
-        for group in groups:
-            batch = self._plan_batch(group)
-            folder = self._workspace.batch(batch.name)
-            folder.mkdir()
-            write_atomically(folder / "batch.json", batch.to_json().encode())
-            self.open |= open_runs_of(batch, self._book.runs)
-            batches.append(batch)
+        batches = self._submissions.plan(min(largest, room))
         if self._limit and batches:
             self._limit.take(self)
-        return batches
-
-    def _is_due(self, ready: Ready) -> bool:
-        """Tell whether a run no longer waits for others to fill its task."""
-        waited = self._clock() - ready.since
-        return self._coming == 0 or waited >= self._settings.pack_wait
+        for batch in batches:
+            await self._submit(batch)
 
     async def _submit(self, batch: Batch) -> None:
-        try:
-            await self._cluster.submit(self._array_of(batch))
-            self._window = min(2 * self._window, MOST_AT_ONCE)
-            log.info("submitted %s: %s", batch.name, batch.packing.in_words)
-        except SubmissionUnknown as error:
-            log.warning("no answer to the submission of %s (%s): looking for it", batch.name, error)
-        except SubmissionLimited as error:
-            log.info("%s waits: %s", batch.name, error)
-            self._window = max(1, batch.packing.tasks // 2)
-            self._withdraw(batch)
-        except ClusterError:
-            self._withdraw(batch)
-            raise
-
-    def _withdraw(self, batch: Batch) -> None:
-        """Take back a batch that the cluster refused: its runs are ready again."""
-        record = self._workspace.batch(batch.name) / "batch.json"
-        record.replace(record.with_name("refused.json"))
-        for run in [run for run in self.open.values() if run.batch.name == batch.name]:
-            del self.open[run.planned.key.name]
-            self._ready.append(
-                Ready(run.codebase, run.planned.key, batch.exclude_nodes, self._clock())
-            )
-
-    def _plan_batch(self, ready: Sequence[Ready]) -> Batch:
-        return Batch(
-            name=next_batch_name(self._workspace, self._uid),
-            inbox=str(self._workspace.inbox.absolute()),
-            plan=self._plan,
-            pack=self._settings.pack,
-            runs=tuple(
-                PlannedRun(
-                    key=one.key,
-                    seed=self._seed + one.key.repeat,
-                    codebase=str((self._workspace.folder / one.codebase.path).absolute()),
-                    codebase_sha256=one.codebase.sha256,
-                )
-                for one in ready
-            ),
-            exclude_nodes=ready[0].exclude_nodes,
-            created_at=self._clock(),
-        )
-
-    def _array_of(self, batch: Batch) -> JobArray:
-        """Return what the cluster is told of a batch: the tasks of it that are still open."""
-        runs = [run for run in self.open.values() if run.batch.name == batch.name]
-        (array,) = arrays_of(runs, self._workspace)
-        return array
+        if await self._submissions.submit(batch):
+            self._wake.set()

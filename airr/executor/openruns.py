@@ -15,7 +15,7 @@ from pathlib import Path
 
 from airr.batch import Batch, PlannedRun
 from airr.book import Wanted
-from airr.cluster.protocol import TaskState
+from airr.cluster.protocol import LIVE, TaskState, TaskStatus
 from airr.records import Codebase, RunKey
 from airr.workspace import Workspace, names_in, write_atomically
 
@@ -32,6 +32,9 @@ class Ready:
     since: float
 
 
+SUBMITTED = TaskStatus(state=TaskState.PENDING)
+
+
 @dataclass(slots=True)
 class OpenRun:
     """A run of a batch, and what the cluster was last seen to say of it."""
@@ -39,8 +42,9 @@ class OpenRun:
     planned: PlannedRun
     batch: Batch
     index: int
-    state: TaskState = TaskState.PENDING
+    status: TaskStatus = SUBMITTED
     was_seen: bool = False
+    has_begun: bool = False
     absent_looks: int = 0
     absent_since: float = 0.0
 
@@ -48,6 +52,11 @@ class OpenRun:
     def task(self) -> int:
         """Return the array task that it belongs to, maybe with others."""
         return self.batch.packing.task_of(self.index)
+
+    @property
+    def state(self) -> TaskState:
+        """Return the state that the cluster last told of."""
+        return self.status.state
 
     @property
     def wanted(self) -> Wanted:
@@ -60,10 +69,10 @@ class OpenRun:
         run = self.planned
         return Codebase(idea_id=run.key.idea_id, path=run.codebase, sha256=run.codebase_sha256)
 
-    def note(self, state: TaskState, now: float) -> None:
+    def note(self, status: TaskStatus, now: float) -> None:
         """Take down what the cluster says at this look."""
-        is_absent = state not in {TaskState.PENDING, TaskState.RUNNING}
-        self.state = state
+        is_absent = status.state not in LIVE
+        self.status = status
         self.absent_since = (self.absent_since or now) if is_absent else 0.0
         self.absent_looks = self.absent_looks + 1 if is_absent else 0
 

@@ -1,18 +1,31 @@
-"""What a run came to -> its outcome and its row in the ledger. Pure."""
+"""What a run came to -> its outcome and its row in the ledger. Pure.
+
+A worker that is told to stop records that, and can but guess why: the scheduler's state says
+whether its job was preempted, cancelled, or at its limit.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from airr.batch import Result
-from airr.cluster.protocol import TaskStatus
+from airr.cluster.protocol import TaskState, TaskStatus
 from airr.config import Metric
 from airr.executor.openruns import OpenRun
 from airr.executor.verdicts import ENDED_AS, REASONS
-from airr.records import Failed, Outcome, Reason, Run, RunState, Scored, Stage
+from airr.records import STOPPED, Failed, Outcome, Reason, Run, RunState, Scored, Stage
 
-CUT_SHORT = {Reason.PREEMPTED: RunState.PREEMPTED, Reason.NODE_FAIL: RunState.NODE_FAIL}
-"""Results in which a worker says that its run was cut short; every other one is complete."""
+NODE_LOST = {Reason.NODE_FAIL: RunState.NODE_FAIL}
+"""Results in which a worker says that its node could not run it; others without a stop are
+complete."""
+
+BY_THEMSELVES = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.GONE, TaskState.OOM})
+"""States that do not say who told a worker to stop."""
+
+
+def was_stopped(result: Result) -> bool:
+    """Tell whether a worker only recorded that it was told to stop: no result of the run."""
+    return result.reason in STOPPED
 
 
 def judge_result(result: Result, metric: Metric) -> Outcome:
@@ -40,14 +53,23 @@ def judge_result(result: Result, metric: Metric) -> Outcome:
     )
 
 
-def judge_absence(run: OpenRun, status: TaskStatus, now: float) -> Failed:
+def judge_stop(result: Result, status: TaskStatus) -> Failed:
+    """Return the failure of a run whose worker was told to stop, as the scheduler explains it."""
+    reason, detail = result.reason or Reason.PREEMPTED, result.detail
+    if status.state not in BY_THEMSELVES:
+        reason = REASONS[ENDED_AS[status.state]]
+        detail = f"{detail}; the scheduler says {status.detail or status.state}"
+    return _failure(result, result.stage or Stage.TRAIN, reason, detail)
+
+
+def judge_absence(run: OpenRun, now: float) -> Failed:
     """Return the failure of a run that ended without a result, as the scheduler explains it."""
-    key = run.planned.key
+    key, status = run.planned.key, run.status
     return Failed(
         idea_id=key.idea_id,
         repeat=key.repeat,
         attempt=key.attempt,
-        stage=Stage.TRAIN if run.was_seen else Stage.QUEUE,
+        stage=Stage.TRAIN if run.has_begun else Stage.QUEUE,
         reason=REASONS[ENDED_AS[status.state]],
         detail=status.detail or f"the scheduler says {status.state}, and no result came",
         ended_at=_time(now),
@@ -65,8 +87,8 @@ def run_row(run: OpenRun, outcome: Outcome, result: Result | None, gpus: int) ->
         seed=run.planned.seed,
         codebase_sha256=run.planned.codebase_sha256,
         batch=run.batch.name,
-        job_id=result.job_id if result else "",
-        node=result.node if result else "",
+        job_id=result.job_id if result else run.status.job_id,
+        node=result.node if result else run.status.node,
         state=_state(run, outcome, result),
         submitted_at=_time(run.batch.created_at),
         started_at=_time(result.started_at) if result else None,
@@ -87,8 +109,11 @@ def describe_outcome(outcome: Outcome) -> str:
 def _state(run: OpenRun, outcome: Outcome, result: Result | None) -> RunState:
     if result is None:
         return ENDED_AS[run.state]
+    if was_stopped(result):
+        word = RunState(str(result.reason))
+        return word if run.state in BY_THEMSELVES else ENDED_AS[run.state]
     if isinstance(outcome, Failed):
-        return CUT_SHORT.get(outcome.reason, RunState.COMPLETED)
+        return NODE_LOST.get(outcome.reason, RunState.COMPLETED)
     return RunState.COMPLETED
 
 

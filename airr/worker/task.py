@@ -15,7 +15,7 @@ from pathlib import Path
 
 from airr.batch import Batch, PlannedRun, Result
 from airr.nodelocal import lock, sweep
-from airr.records import Reason, Stage
+from airr.records import STOPPED, Reason, Stage
 from airr.worker.score import score
 from airr.worker.scratch import Scratch, scratch_of
 from airr.worker.stop import Stop, stop_on_signal
@@ -36,18 +36,33 @@ def run_task(batch_file: Path, index: int) -> None:
     record = f"{run.key.name}.json"
     sweep(SCRATCH_PREFIX)
     with lock(scratch.folder.name) as mine:
-        # the head moves a record beside the batch once the ledger holds it
-        if not mine or any((Path(at) / record).exists() for at in (batch.inbox, batch_file.parent)):
+        if not mine or _has_ended(batch_file.parent / record, Path(batch.inbox) / record):
             return
         stop = stop_on_signal()
         try:
             with _heartbeat(batch_file.parent / f"{run.key.name}.alive"):
                 result = _evaluate(batch, run, scratch, stop, _step(batch, batch_file, index))
+            if result.reason is Reason.PREEMPTED:
+                result = replace(result, reason=stop.reason)
             if not stop.silent:
                 _keep_log(scratch, batch_file.parent / f"{run.key.name}.log")
                 write_atomically(Path(batch.inbox) / record, result.to_json().encode())
         finally:
             scratch.remove()
+
+
+def _has_ended(filed_away: Path, in_the_inbox: Path) -> bool:
+    """Tell whether a run has its result already; the head moves it once the ledger holds it.
+
+    That it was told to stop is none: a job that Slurm puts back into its queue starts afresh.
+    """
+    if filed_away.exists():
+        return True
+    try:
+        result = Result.from_json(in_the_inbox.read_bytes())
+    except FileNotFoundError:
+        return False
+    return result.reason not in STOPPED
 
 
 def record_loss(batch: Batch, index: int, *, began: float, status: int) -> None:

@@ -6,7 +6,7 @@ from airr.cluster.protocol import TaskState
 from airr.cluster.sacct import parse_sacct
 from airr.cluster.slurm import Site, parse_site
 from airr.cluster.slurm_states import Row, spell_out
-from airr.cluster.squeue import parse_squeue
+from airr.cluster.squeue import ids_of, parse_squeue
 
 # Slurm 22.05.8, squeue --array --states=all
 QUEUE = """\
@@ -39,6 +39,14 @@ def test_squeue_rows_carry_index_state_node_and_reason():
     assert (failed.state, failed.node) == (TaskState.FAILED, "node[1-2]")
     assert waiting.reason == "ReqNodeNotAvail, UnavailableNodes:node[3-4]"
     assert waiting.state is TaskState.PENDING
+
+
+def test_tasks_are_cancelled_one_by_one_only_beside_others_that_go_on():
+    rows = parse_squeue(QUEUE)
+    array = [found for found in rows if found.name == "a" and found.index is not None]
+    assert ids_of(array, {"a": {2, 4}}) == ["47123014"]
+    assert ids_of(array, {"a": {4}}) == ["47123014_4"]
+    assert ids_of(array, {"a": {9}}) == []
 
 
 @pytest.mark.parametrize(

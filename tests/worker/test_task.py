@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -184,9 +185,18 @@ def test_a_scorer_that_fails_is_not_the_ideas_fault(folder: Path):
     assert "the scorer is broken" in result.detail
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_a_worker_that_is_told_to_stop_leaves_no_process_and_says_so(folder: Path, number: int):
-    """SIGTERM is a scheduler taking its node back, and recorded; SIGINT is the head's own."""
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(signal.SIGTERM, "preempted"), (signal.SIGUSR1, "timeout"), (signal.SIGINT, None)],
+    ids=["SIGTERM", "SIGUSR1", "SIGINT"],
+)
+def test_a_worker_that_is_told_to_stop_leaves_no_process_and_says_so(
+    folder: Path, number: int, reason: str | None
+):
+    """SIGTERM is a scheduler taking its node back, and recorded; SIGINT is the head's own.
+
+    SIGUSR1 comes before the job's time limit.
+    """
     marker = f"airr-stopped-{folder.name}"
     train = f"import time; print('{marker}', flush=True); time.sleep(300)"
     plan = toy.plan(folder, budget_seconds=100.0)
@@ -196,9 +206,7 @@ def test_a_worker_that_is_told_to_stop_leaves_no_process_and_says_so(folder: Pat
         process.send_signal(number)
         process.communicate(timeout=30)
     found = folder / "inbox" / "e00-i000.r0.a0.json"
-    assert found.exists() == (number == signal.SIGTERM)
-    if found.exists():
-        assert json.loads(found.read_text())["reason"] == "preempted"
+    assert (json.loads(found.read_text())["reason"] if found.exists() else None) == reason
     assert not list(node_folder().glob(f"{marker}*"))
 
 
@@ -225,6 +233,36 @@ def test_of_two_workers_of_one_run_only_one_trains(folder: Path):
     assert time.monotonic() - began < 6
     assert (first.returncode, second.returncode) == (0, 0)
     assert len(list((folder / "inbox").iterdir())) == 1
+
+
+def test_a_run_whose_result_the_head_has_filed_away_is_not_run_again(folder: Path):
+    """As a second copy of its array would, or a job that Slurm starts twice."""
+    batch_file = toy.write_batch(folder, toy.tree(), toy.plan(folder), "airr-filed")
+    with start(batch_file) as first:
+        first.communicate(timeout=60)
+    found = folder / "inbox" / "e00-i000.r0.a0.json"
+    found.rename(batch_file.parent / found.name)
+    with start(batch_file) as second:
+        second.communicate(timeout=60)
+    assert second.returncode == 0
+    assert not found.exists()
+
+
+def test_a_run_that_was_stopped_begins_afresh_when_it_is_put_back_into_the_queue(folder: Path):
+    batch_file = toy.write_batch(folder, toy.tree(value=1.75), toy.plan(folder), "airr-again")
+    found = folder / "inbox" / "e00-i000.r0.a0.json"
+    with start(batch_file) as first:
+        first.communicate(timeout=60)
+    result = Result.from_json(found.read_bytes())
+    found.write_text(stopped(result).to_json())
+    with start(batch_file) as second:
+        second.communicate(timeout=60)
+    assert Result.from_json(found.read_bytes()).metric == 1.75
+
+
+def stopped(result: Result) -> Result:
+    """Return what the worker records where it was told to stop."""
+    return replace(result, metric=None, stage=Stage.TRAIN, reason=Reason.PREEMPTED)
 
 
 def test_many_workers_at_once_leave_each_other_alone(folder: Path):
