@@ -7,13 +7,16 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from airr.batch import Batch
 from airr.ledger import load
 
 
@@ -25,18 +28,62 @@ class Command:
     log: Path
     environment: Mapping[str, str]
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, *module: str) -> subprocess.Popen[bytes]:
+        """Start it; `module` names another one to run it in, with what that is to be told."""
         with self.log.open("ab") as file:
             return subprocess.Popen(
-                [sys.executable, "-m", "airr.evolve", *self.overrides],
+                [sys.executable, "-m", *(module or ("airr.evolve",)), *self.overrides],
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment, "COLUMNS": "120"},
             )
 
+    @contextmanager
+    def running(self, *module: str) -> Generator[subprocess.Popen[bytes]]:
+        """Have it run beside the body, and no longer."""
+        with self.start(*module) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
     def finish(self, seconds: float = 240) -> None:
         with self.start() as process:
             assert process.wait(timeout=seconds) == 0, self.log.read_text()[-4000:]
+
+
+@dataclass(frozen=True)
+class WatchedTraining:
+    """Trainings that note when they begin and end, each run of a batch in a file of its own.
+
+    To be used without a sandbox, which would not let them.
+    """
+
+    folder: Path
+
+    def override(self, before: str = "sleep 0.3") -> str:
+        """Return the setting that has trainings watched, and run shell lines before they begin."""
+        self.folder.mkdir(exist_ok=True)
+        script = self.folder / "train.sh"
+        script.write_text(
+            f'log={self.folder}/$(basename "$(dirname "$AIRR_OUT")")\n'
+            f'echo begun >> "$log"\n{before}\n"$1" train.py\nstatus=$?\n'
+            'echo ended >> "$log"\nexit $status\n'
+        )
+        return f"env.train.argv=[/bin/sh,'{script}','{{python}}']"
+
+    def assert_each_ran_once(self, campaign: Path, runs: Container[str]) -> None:
+        """No run of these began twice, in whatever batch, or began before it had ended."""
+        met: Counter[str] = Counter()
+        for record in campaign.glob("jobs/*/batch.json"):
+            batch = Batch.from_json(record.read_bytes())
+            for index, run in enumerate(batch.runs):
+                log = self.folder / f"{batch.name}-{index}"
+                lines = log.read_text().split() if log.exists() else []
+                assert lines in ([], ["begun", "ended"]), f"{run.key.name} of {batch.name}: {lines}"
+                met[run.key.name] += len(lines) // 2
+        assert set(met.values()) == {1}, met
+        assert all(name in runs for name in met)
 
 
 def kill_with_children(process: subprocess.Popen[bytes]) -> None:

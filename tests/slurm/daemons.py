@@ -18,7 +18,7 @@ class ClusterBroken(RuntimeError):
     """A daemon did not come up, or the cluster did not reach a state in time."""
 
 
-def wait_until(what: str, check: Callable[[], bool], *, seconds: float = 30) -> None:
+def wait_until(what: str, check: Callable[[], object], *, seconds: float = 30) -> None:
     """Return as soon as `check` holds; raise `ClusterBroken` if it does not in time."""
     deadline = time.monotonic() + seconds
     while not check():
