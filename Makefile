@@ -34,7 +34,7 @@ test: install  ## run the tests, those on a real Slurm included
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 test-long: install  ## run the tests that take minutes each on a real Slurm
-	$(BIN)/python -m pytest -m long $(ARGS)
+	$(BIN)/python -m pytest -m long --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 check: install  ## lint, format, types, import layers
 	$(BIN)/ruff check .

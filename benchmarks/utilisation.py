@@ -1,6 +1,6 @@
 """How busy four nodes are kept: airr beside the release's schedule and one sbatch per idea.
 
-    python benchmarks/utilisation.py [--ideas 200] [--epochs 5] [--seconds 2]
+    python benchmarks/utilisation.py [--ideas 200] [--epochs 5] [--seconds 2] [--quick]
 
 Boots the real Slurm of tests/slurm (as root: 4 nodes of 8 pretended GPUs) and runs on it
 
@@ -11,9 +11,12 @@ Boots the real Slurm of tests/slurm (as root: 4 nodes of 8 pretended GPUs) and r
 - `limit`: one array of all tasks, which is what this scheduler on this machine can start at all.
 
 The last three run shell tasks that hold a node as long as an airr task did on average, measured in
-the same run. A node-second is useful if the search reads the result of its task; utilisation is
-useful node-seconds over those available from the first start to the last end. `calls` counts the
-Slurm commands of the head, through wrappers on its PATH.
+the same run: from the first line of the batch script until the result stands. A node-second is
+useful if the search reads the result of its task; utilisation is useful node-seconds over those
+available from the first start to the last end. `calls` counts the Slurm commands of the head,
+through wrappers on its PATH. The nodes share the cores of one machine with each other and with the
+head, which a cluster's do not: an airr task is longer here than it would be alone, and so are the
+tasks that it is compared to.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +42,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from airr.ledger import load
 from tests import toy
 from tests.slurm.cluster import VirtualCluster
+from tests.slurm.commands import Commands
 from tests.slurm.configuration import Shape
 
-COMMANDS = ("sbatch", "squeue", "sacct", "scancel", "scontrol")
 NODES = 4
 RUN_MINUTES, SLEEP_MINUTES, POLL_MINUTES, SHARE_READ = 33, 90, 20, 0.3
 EACH_POLL_SECONDS = 2.0
+TICK_SECONDS = 1.0
 TASK = "date +%s.%N >> {log}.start; sleep {seconds:.3f}; date +%s.%N >> {log}.end"
 
 
@@ -76,7 +81,7 @@ class Measured:
 
     name: str
     spans: tuple[Span, ...]
-    calls: int
+    calls: Counter[str]
 
     @property
     def seconds(self) -> float:
@@ -106,17 +111,9 @@ class Bench:
     def __init__(self, folder: Path, cluster: VirtualCluster) -> None:
         """Put the counting wrappers into the folder."""
         self.folder = folder
-        self._calls = folder / "calls"
-        wrappers = folder / "wrappers"
-        wrappers.mkdir()
-        for name in COMMANDS:
-            wrapper = wrappers / name
-            wrapper.write_text(
-                f'#!/bin/sh\necho {name} >> {self._calls}\nexec {shutil.which(name)} "$@"\n'
-            )
-            wrapper.chmod(0o755)
-        path = f"{wrappers}{os.pathsep}{os.environ['PATH']}"
-        self.environment: Mapping[str, str] = os.environ | cluster.environment | {"PATH": path}
+        self._commands = Commands.wrapped(folder / "wrappers")
+        path = {"PATH": self._commands.path}
+        self.environment: Mapping[str, str] = os.environ | cluster.environment | path
 
     def run(self, *command: str) -> str:
         """Run a command of the head and return what it printed."""
@@ -124,11 +121,11 @@ class Bench:
             command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
         ).stdout
 
-    def calls(self) -> int:
-        """Return the number of Slurm commands since the last time, and forget them."""
-        count = len(self._calls.read_text().splitlines()) if self._calls.exists() else 0
-        self._calls.unlink(missing_ok=True)
-        return count
+    def calls(self) -> Counter[str]:
+        """Return the number of each of Slurm's commands since the last time, and forget them."""
+        counts = self._commands.counts()
+        self._commands.forget()
+        return counts
 
     def submit(self, seconds: float, logs: Path, indices: str = "0") -> str:
         """Submit shell tasks that hold a node for so long each; return the job's id."""
@@ -167,8 +164,9 @@ def measure_airr(bench: Bench, workload: Workload) -> Measured:
     bench.run(
         sys.executable, "-m", "airr.evolve", *overrides, "campaign=bench", "search=best_of_n",
         "llm=offline", "cluster=slurm", f"search.epochs={workload.epochs}", "env.gpus=8",
-        f"search.ideas_per_epoch={workload.per_epoch}", "cluster.tick_seconds=1",
+        f"search.ideas_per_epoch={workload.per_epoch}", f"cluster.tick_seconds={TICK_SECONDS}",
         "cluster.preflights=2", "implement.concurrent_ideas=16",
+        f"env.budget_seconds={2 * workload.seconds}",
         f"env.train.argv=[/bin/sh,-c,'sleep {workload.seconds} && exec {{python}} train.py']",
         f"cluster.setup=['. {note_start}']",
     )  # fmt: skip
@@ -248,7 +246,10 @@ def main() -> None:
     parser.add_argument("--ideas", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
-    workload = Workload(**vars(parser.parse_args()))
+    parser.add_argument("--quick", action="store_true", help="40 ideas in 2 epochs")
+    asked = parser.parse_args()
+    size = (40, 2) if asked.quick else (asked.ideas, asked.epochs)
+    workload = Workload(*size, asked.seconds)
     folder = Path(mkdtemp(prefix="airr-utilisation-"))
     cluster = VirtualCluster(Path(f"/tmp/airr-bench-{os.getpid()}"))
     try:
@@ -272,9 +273,10 @@ def report(workload: Workload, airr: Measured, others: list[Measured]) -> None:
         title=f"{workload.ideas} ideas in {workload.epochs} epochs, trainings of "
         f"{workload.seconds:g} s, {NODES} nodes, {os.cpu_count()} CPU cores"
     )
-    for column in ("schedule", "s in all", "s a task", "read", "utilisation", "of limit", "calls"):
+    for column in ("schedule", "s in all", "s a task", "read", "utilisation", "of limit"):
         table.add_column(column, justify="left" if column == "schedule" else "right")
-    table.add_column("calls / 1,000 ideas", justify="right")
+    for column in ("sbatch", "squeue", "all calls", "calls / 1,000 ideas"):
+        table.add_column(column, justify="right")
     for one in (airr, *others):
         table.add_row(
             one.name,
@@ -283,10 +285,12 @@ def report(workload: Workload, airr: Measured, others: list[Measured]) -> None:
             f"{one.read}/{len(one.spans)}",
             f"{one.utilisation:.3f}",
             f"{one.utilisation / limit:.3f}",
-            str(one.calls),
-            f"{1000 * one.calls / workload.ideas:.0f}",
+            str(one.calls["sbatch"]),
+            str(one.calls["squeue"]),
+            str(one.calls.total()),
+            f"{1000 * one.calls.total() / workload.ideas:.0f}",
         )
-    Console(width=110).print(table)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ scorer reports it. Candidates misbehave by being other programs.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -117,7 +118,10 @@ CATALOGUE = {
 """slug -> (what stands in the codebase, what takes its place, numbers that vary)."""
 
 
-def make_campaign_env(folder: Path) -> list[str]:
+Entry = tuple[str, str, Mapping[str, Sequence[str]]]
+
+
+def make_campaign_env(folder: Path, catalogue: Mapping[str, Entry] = CATALOGUE) -> list[str]:
     """Make a whole environment, catalogue included, and return the overrides that choose it."""
     env = make_env(folder)
     (env / "codebase").mkdir()
@@ -125,13 +129,13 @@ def make_campaign_env(folder: Path) -> list[str]:
         (env / "codebase" / path).write_text(text)
     (env / "task.md").write_text("A toy: the number that train.py saves is to become small.")
     (env / "catalogue").mkdir()
-    for slug, (old, new, numbers) in CATALOGUE.items():
+    for slug, (old, new, numbers) in catalogue.items():
         entry = {
             "title": f"Try {slug}",
             "group": old,
             "experiment": f"The idea {slug} may help.",
             "changes": f"Put {slug} in.",
-            "numbers": numbers,
+            "numbers": {name: [*values] for name, values in numbers.items()},
             "diff": _diff(old, new),
         }
         (env / "catalogue" / f"{slug}.yaml").write_text(yaml.safe_dump(entry))

@@ -53,6 +53,7 @@ def test_a_campaign_on_slurm_comes_to_the_same_as_one_on_this_machine(
     assert set(runs.job_id) <= logs
 
 
+@pytest.mark.long
 def test_a_head_killed_at_twenty_moments_neither_loses_nor_doubles_a_job(
     cluster: VirtualCluster, tmp_path: Path
 ):

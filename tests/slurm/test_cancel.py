@@ -15,10 +15,9 @@ from tests.slurm.cluster import VirtualCluster
 from tests.slurm.daemons import wait_until
 from tests.slurm.people import Held, airr, held_campaign, jobs_of
 
-pytestmark = pytest.mark.long
-
 HEAD = Path(__file__).parents[2] / "sbatch" / "head.sbatch"
-pytestmark = pytest.mark.timeout(240)
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 
 
 HALF_A_NODE_OF_ONE = ("+cluster.extra.nodelist=node1", "env.cpus=8")
@@ -46,7 +45,7 @@ def test_cancel_ends_the_head_and_the_jobs_of_one_campaign_which_then_goes_on(
 ):
     mine = held_campaign("mine", tmp_path, *HALF_A_NODE_OF_ONE, cluster=cluster)
     other = held_campaign("other", tmp_path, "+cluster.extra.nodelist=node2", cluster=cluster)
-    with mine.command.start() as my_head, other.command.start() as other_head:
+    with mine.command.running() as my_head, other.command.running() as other_head:
         wait_until(
             "jobs of both campaigns",
             lambda: (
@@ -70,7 +69,7 @@ def test_cancel_ends_the_head_and_the_jobs_of_one_campaign_which_then_goes_on(
         assert done.returncode == 0, done.stderr
         assert "campaign mine: cancelled " in done.stdout
         assert f"head: process {my_head.pid} on this machine was ended" in done.stdout
-        assert my_head.wait(timeout=10) == 130
+        assert my_head.wait(timeout=60) == 130
         assert not jobs_of(cluster, "mine", "PENDING,RUNNING,COMPLETING")
         assert other_head.poll() is None
         assert set(others) <= set(jobs_of(cluster, "other", "RUNNING"))
@@ -84,7 +83,7 @@ def test_cancel_ends_the_head_and_the_jobs_of_one_campaign_which_then_goes_on(
 
 def test_cancelled_jobs_of_a_killed_head_are_ended_too(cluster: VirtualCluster, tmp_path: Path):
     orphan = held_campaign("orphan", tmp_path, cluster=cluster)
-    with orphan.command.start() as head:
+    with orphan.command.running() as head:
         wait_for_a_held_job(orphan, cluster)
         head.kill()
     done = airr(
@@ -136,23 +135,25 @@ def workers_of(campaign: Held) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("is_killed", [False, True])
-def test_cancel_of_a_campaign_on_this_machine_ends_its_workers(tmp_path: Path, is_killed: bool):
+@pytest.mark.parametrize("head_is", ["alive", "killed", "in the background"])
+def test_cancel_of_a_campaign_on_this_machine_ends_its_workers(tmp_path: Path, head_is: str):
+    """A shell has what it starts in the background ignore Ctrl-C."""
     local = held_campaign("local", tmp_path, cluster=None)
-    with local.command.start() as head:
+    deaf = ("tests.faults.deaf", "airr.evolve") if head_is == "in the background" else ()
+    with local.command.running(*deaf) as head:
         wait_until(
             "a waiting worker",
             lambda: bool(workers_of(local)),
             seconds=60,
         )
-        if is_killed:
+        if head_is == "killed":
             head.kill()
             head.wait()
             assert workers_of(local), "workers outlive a killed head"
         done = airr("cancel", "campaign=runs/local", cwd=tmp_path, environment={})
         assert "campaign local: cancelled " in done.stdout, done.stdout + done.stderr
-        assert not workers_of(local)
-        assert head.wait(timeout=5) in {130, -9}
+        wait_until("the workers to be gone", lambda: not workers_of(local))
+        assert head.wait(timeout=60) == (-9 if head_is == "killed" else 130)
     local.let_go()
     local.command.finish()
     assert_complete(local)
@@ -162,7 +163,7 @@ def test_a_head_on_another_machine_is_named_and_nothing_is_cancelled(
     cluster: VirtualCluster, tmp_path: Path
 ):
     far = held_campaign("far", tmp_path, cluster=cluster)
-    with far.command.start() as head:
+    with far.command.running() as head:
         wait_for_a_held_job(far, cluster)
         head.kill()
     (lease,) = (far.folder / "lease").glob("0*.json")

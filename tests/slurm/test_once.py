@@ -120,7 +120,7 @@ def test_a_turn_is_no_part_of_what_a_campaign_was_started_with(turns: Turns):
 def test_a_turn_beside_a_living_head_does_nothing_and_succeeds(turns: Turns):
     long = [*turns.settings, SLOW, "cluster.tick_seconds=0.5"]
     command = Command(long, turns.place / "log.txt", turns.cluster.environment)
-    with command.start() as head:
+    with command.running() as head:
         lease = turns.folder / "lease"
         while not any(lease.glob("0*.json")):
             assert head.poll() is None

@@ -41,7 +41,7 @@ def test_status_tells_what_runs_and_what_waits_and_does_without_slurm(
     def waits_and_runs() -> bool:
         return all(jobs_of(cluster, "told", state) for state in ("RUNNING", "PENDING"))
 
-    with told.command.start() as head:
+    with told.command.running() as head:
         try:
             wait_until("jobs that run and jobs that wait", waits_and_runs, seconds=90)
             shown = status(cluster.environment)
