@@ -25,7 +25,8 @@ MEGABYTES = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 class Needs:
     """What a run of an environment asks for, in the numbers that sbatch is given.
 
-    `gpus`, `cpus` and `memory_mb` are those of each node; a memory of None is not asked for.
+    `gpus`, `cpus` and `memory_mb` are those of each node. GPUs are counted only where Slurm is
+    asked for them, and a memory of None is not asked for.
     """
 
     env: str
@@ -43,11 +44,11 @@ def needs_of(env: str, array: JobArray, settings: SlurmSettings) -> Needs:
     return Needs(
         env=env,
         nodes=array.nodes,
-        gpus=array.gpus,
+        gpus=0 if settings.gpu_directive is GpuDirective.NONE else array.gpus,
         cpus=options["cpus_per_task"],
         memory_mb=_megabytes(str(options.get("mem", "0"))),
         minutes=options["time"],
-        resource="gpu" if settings.gpu_directive is GpuDirective.NONE else settings.gres,
+        resource=settings.gres,
     )
 
 

@@ -32,6 +32,7 @@ from airr.checks.site_rules import (
 )
 from airr.cluster.command import Answer
 from airr.cluster.protocol import JobArray
+from airr.cluster.slurm_settings import GpuDirective
 from tests.slurm.bench import PLAIN
 
 PARTITIONS = """\
@@ -263,6 +264,8 @@ def test_needs_are_those_of_the_script_that_is_submitted():
     needs = needs_of("mine", array, replace(PLAIN, gres="gpu:h100"))
     assert (needs.nodes, needs.gpus, needs.cpus, needs.minutes) == (2, 8, 64, 32)
     assert (needs.memory_mb, needs.resource) == (262144, "gpu:h100")
+    whole = needs_of("mine", array, replace(PLAIN, gpu_directive=GpuDirective.NONE))
+    assert whole.gpus == 0, "a partition of whole nodes need not list its GPUs"
     for mem, megabytes in (("480G", 491520), ("0", None), ("none", None), ("2000", 2000)):
         assert needs_of("mine", array, replace(PLAIN, mem=mem)).memory_mb == megabytes
 

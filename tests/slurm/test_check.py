@@ -23,6 +23,7 @@ from airr.cluster.slurm import Slurm
 from airr.cluster.slurm_settings import SlurmSettings
 from tests import toy
 from tests.checks.checking import by_name, config_of, raw_of
+from tests.slurm.bench import all_are, backend, shell_array, until
 from tests.slurm.cluster import VirtualCluster
 from tests.slurm.daemons import wait_until
 from tests.slurm.people import airr
@@ -133,21 +134,27 @@ async def test_a_controller_out_of_reach_ends_the_checks_of_the_site(
     assert found["controller"].verdict is Verdict.FAILED
 
 
-async def test_a_probe_that_stays_queued_is_told_and_cancelled(
+async def test_a_probe_that_stays_queued_on_a_full_cluster_is_told_and_cancelled(
     cluster: VirtualCluster, tmp_path: Path
 ):
-    held = ("env.gpus=8", "+cluster.extra.begin=now+1hour")
-    config = config_of(*QUICK, *held, f"root={tmp_path}/runs")
+    others = backend(cluster)
+    full = shell_array("full", tmp_path, "sleep 60", count=4, gpus=8)
+    await others.submit(full)
+    await until(others, full, all_are(TaskState.RUNNING))
+    config = config_of(*QUICK, "env.gpus=8", f"root={tmp_path}/runs")
     told: list[str] = []
-    heard = await probe(config, slurm_of(cluster, *held), patience=2.5, tell=told.append)
+    try:
+        heard = await probe(config, slurm_of(cluster), patience=3, tell=told.append)
+        assert not jobs(cluster)
+    finally:
+        await others.cancel([full])
     assert isinstance(heard, Unheard)
     assert heard.last.state is TaskState.PENDING
     finding = judge_silence(heard, config.root)
     assert finding.verdict is Verdict.WARNING
     assert "the rest is known without it" in finding.found
-    assert told[-1] == "the probe waits in the queue (not before their begin time)"
-    assert not jobs(cluster)
-    assert not list(tmp_path.iterdir())
+    assert told[-1] == "the probe waits in the queue (next, once nodes are free)"
+    assert not (tmp_path / "runs").exists()
 
 
 async def test_a_self_test_that_stays_queued_is_told_and_cancelled(
