@@ -24,6 +24,7 @@ from airr.config import Config, Sandbox
 from airr.errors import AirrError, ConfigError
 from airr.executor.plans import training_plan
 from airr.head import cluster_of, with_sandbox
+from airr.resources import resource
 from airr.shared import shared_by
 
 
@@ -65,6 +66,10 @@ async def check_everything(
     """
     course = _Course()
     config, shield = _resolve_sandbox(config)
+    if not (resource("envs") / config.env.folder / "codebase").is_dir():
+        for finding in check_contract(config):  # without a codebase there is no job to ask about
+            yield Section.ENVIRONMENT, finding
+        return
     parts = {
         Section.SITE: _site(config, shield),
         Section.NODE: _node(config, settings, tell, course),
@@ -118,6 +123,7 @@ async def _node(config: Config, settings: CheckSettings, tell: Tell, course: _Co
         cluster = cluster_of(config, shared_by([config]).slots)
         heard = await probe(config, cluster, patience=settings.patience, tell=tell)
     except SubmissionLimited as error:
+        course.is_queue_long = True
         yield warning("probe", f"not taken now: {error}", "try again when some of them have ended")
     except AirrError as error:
         yield failed("probe", str(error), "first mend what the scheduler complains of")

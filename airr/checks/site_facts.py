@@ -131,7 +131,7 @@ def parse_nodes(text: str) -> tuple[Node, ...]:
             partition=partition,
             name=name,
             state=state,
-            cpus=int(cpus),
+            cpus=int(cpus.rstrip("+")),
             memory_mb=int(memory.rstrip("+")),
             gres=gres,
         )

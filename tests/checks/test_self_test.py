@@ -8,8 +8,10 @@ import pytest
 
 from airr.checks.candidates import candidates_for
 from airr.checks.contract import check_contract
+from airr.checks.everything import CheckSettings, check_everything
 from airr.checks.finding import Finding, Verdict
 from airr.checks.self_test import candidates_of, cost_of, self_test
+from airr.config import parse_config
 from airr.executor.codebases import read_tree
 from airr.workspace import names_in
 from tests import toy
@@ -127,6 +129,18 @@ def test_what_the_contract_lacks_is_told_with_its_remedy(env: list[str], tmp_pat
     found = contract_of(env)
     assert found["folder"].found == f"{folder} lacks task.md"
     assert found["catalogue"].verdict is Verdict.FAILED
+
+
+async def test_an_environment_without_a_codebase_is_told_before_all_else(
+    env: list[str], tmp_path: Path
+):
+    empty = [*env, f"env.folder={tmp_path}/jobs"]
+    raw, settings = raw_of(*empty), CheckSettings(patience=1, runs=None)
+    checks = check_everything(parse_config(raw), raw, settings, lambda _: None)
+    found = {finding.name: finding async for _, finding in checks}
+    assert list(found) == ["settings", "folder"]
+    assert found["folder"].found == f"{tmp_path}/jobs lacks codebase/ and task.md"
+    assert found["folder"].verdict is Verdict.FAILED
 
 
 def test_a_self_test_without_gpus_is_cheap_and_one_of_hours_is_not():
