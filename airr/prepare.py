@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airr.errors import AirrError, ConfigError
 from airr.verb import run_verb
+
+if TYPE_CHECKING:
+    from airr.config import Env
 
 
 def main(raw: dict[str, Any]) -> None:
@@ -16,7 +20,6 @@ def main(raw: dict[str, Any]) -> None:
     from pathlib import Path  # noqa: PLC0415
 
     from airr.config import Env, parse  # noqa: PLC0415
-    from airr.errors import AirrError  # noqa: PLC0415
     from airr.resources import resource  # noqa: PLC0415
 
     env = parse(Env, raw["env"], at="env.")
@@ -26,7 +29,7 @@ def main(raw: dict[str, Any]) -> None:
         "sealed_data": str(data / env.sealed_data),
         "preflight_train": str(data / env.preflight.train_data),
         "preflight_sealed": str(data / env.preflight.sealed_data),
-        "settings": env.prepare.settings,
+        "settings": _settings(env, raw["prepare"]),
     }
     values = {"{python}": sys.executable, "{env}": str(resource("envs") / env.folder)}
     argv = list(env.prepare.argv)
@@ -38,6 +41,19 @@ def main(raw: dict[str, Any]) -> None:
         status = subprocess.run([*argv, file.name], check=False).returncode
     if status:
         raise AirrError(f"preparing env={env.name} failed (status {status}): see above")
+
+
+def _settings(env: Env, said: dict[str, Any]) -> dict[str, Any]:
+    """Return the environment's settings of its preparation, with what was said in their place.
+
+    Raises:
+        ConfigError: it has no such setting.
+    """
+    given = {name: value for name, value in said.items() if value is not None}
+    for name in given.keys() - env.prepare.settings.keys():
+        known = ", ".join(f"prepare.{one}" for one in sorted(env.prepare.settings))
+        raise ConfigError(f"prepare.{name} means nothing to env={env.name}: it has {known}")
+    return {**env.prepare.settings, **given}
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def write_shard(path: Path, tokens: Tokens) -> None:
     """Put a shard in place, whole or not at all."""
     header = np.zeros(HEADER_INTS, dtype="<i4")
     header[:3] = MAGIC, VERSION, len(tokens)
-    _put(path, header.tobytes() + tokens.astype("<u2").tobytes())
+    put(path, header.tobytes() + tokens.astype("<u2").tobytes())
 
 
 def check_shard(path: Path, text: Text) -> Shard:
@@ -82,7 +82,7 @@ def write_manifest(folder: Path, text: Text, source: str) -> None:
     shards = check_folder(folder, text)
     entries = {name: asdict(shard) for name, shard in shards.items()}
     manifest = {**asdict(text), "source": source, "shards": entries}
-    _put(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    put(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
     count = sum(shard.tokens for shard in shards.values())
     print(f"{folder}: {count:,} tokens in {len(shards)} shard(s), from {source}", flush=True)
 
@@ -98,7 +98,7 @@ def is_complete(folder: Path, text: Text) -> bool:
         return False
 
 
-def _put(path: Path, data: bytes) -> None:
+def put(path: Path, data: bytes) -> None:
     """Write beside, make durable, rename: a reader sees the whole file or none."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with beside.open("wb") as file:

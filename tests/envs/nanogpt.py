@@ -31,13 +31,18 @@ def settings(name: str = "nanogpt_tiny") -> Env:
     return parse(Env, raw, at="env.")
 
 
-def prepare(root: Path, source: str) -> subprocess.CompletedProcess[str]:
+def prepare(root: Path, source: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     """Run the preparation into folders below `root` that have the names of the spec's keys."""
-    spec = {name: str(root / name) for name in DATA_FOLDERS} | {"settings": {"source": source}}
-    path = root / "spec.json"
-    path.write_text(json.dumps(spec))
-    argv = [sys.executable, "-B", str(FOLDER / "prepare.py"), str(path)]
+    argv = preparing(root, source, **settings)
     return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+def preparing(root: Path, source: str, **settings: Any) -> list[str]:
+    """Return the command that prepares with these settings."""
+    folders = {name: str(root / name) for name in DATA_FOLDERS}
+    path = root / "spec.json"
+    path.write_text(json.dumps(folders | {"settings": {"source": source, **settings}}))
+    return [sys.executable, "-B", str(FOLDER / "prepare.py"), str(path)]
 
 
 def candidate(folder: Path, files: Mapping[str, str]) -> Path:

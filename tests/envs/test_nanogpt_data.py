@@ -61,14 +61,6 @@ def test_what_is_there_is_kept_and_what_is_damaged_is_made_again(data: Path, tmp
     assert damaged.read_bytes() == (data / "sealed_data" / "000000.bin").read_bytes()
 
 
-def test_missing_fineweb_is_explained_with_the_folders_to_fill(tmp_path: Path):
-    done = nanogpt.prepare(tmp_path, "fineweb")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert str(tmp_path / "train_data") in done.stderr
-    assert str(tmp_path / "sealed_data") in done.stderr
-
-
 def test_fineweb_shards_put_in_place_are_checked_and_accepted(tmp_path: Path):
     write(tmp_path / "train_data" / "fineweb_train_000001.bin", [50256, 1, 2] * 1000)
     write(tmp_path / "sealed_data" / "fineweb_val_000000.bin", [50256, 3, 4] * 1000)
