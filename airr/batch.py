@@ -9,7 +9,10 @@ Standard library only: a compute node reads this before anything else is importe
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airr.packing import Packing
@@ -26,6 +29,27 @@ class Command:
 
     argv: tuple[str, ...]
     environment: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Race:
+    """Training counts the seconds until its checkpoints reach a metric, as speedruns do.
+
+    A checkpoint reaches it from below or from above, by `minimize`; one outside of `plausible`
+    ends the race without a result.
+    """
+
+    target: float
+    minimize: bool
+    plausible: tuple[float, float]
+
+    def is_won_by(self, metric: float) -> bool:
+        """Tell whether a checkpoint with this metric has reached the target."""
+        return metric <= self.target if self.minimize else metric >= self.target
+
+
+CHECKPOINTS_AT_MOST = 64
+"""Of a race; 7 scorings find the first of them that reaches its target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +76,12 @@ class Plan:
     memory_gb: float
     disk_gb: float
     sandbox: str
+    race: Race | None = None
+
+    @property
+    def scorings(self) -> int:
+        """Return how often a run is scored at most."""
+        return 1 if self.race is None else 1 + CHECKPOINTS_AT_MOST.bit_length()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +138,16 @@ class Batch:
 
 
 def _plan(raw: dict[str, Any]) -> Plan:
-    rest = {name: value for name, value in raw.items() if name not in {"train", "score"}}
-    return Plan(train=_command(raw["train"]), score=_command(raw["score"]), **rest)
+    rest = {name: value for name, value in raw.items() if name not in {"train", "score", "race"}}
+    train, score = _command(raw["train"]), _command(raw["score"])
+    return Plan(train=train, score=score, race=_race(raw.get("race")), **rest)
+
+
+def _race(raw: dict[str, Any] | None) -> Race | None:
+    if raw is None:
+        return None
+    low, high = raw["plausible"]
+    return Race(target=raw["target"], minimize=raw["minimize"], plausible=(low, high))
 
 
 def _command(raw: dict[str, Any]) -> Command:
@@ -123,7 +161,10 @@ def _planned_run(raw: dict[str, Any]) -> PlannedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a worker found: a metric, or the stage and reason of a failure. Times are unix."""
+    """What a worker found: a metric, or the stage and reason of a failure. Times are unix.
+
+    `reported` are numbers that training told of itself: the candidate's own word, and no score.
+    """
 
     key: RunKey
     batch: str
@@ -136,6 +177,7 @@ class Result:
     score_seconds: float = 0.0
     log_tail: str = ""
     scorer_version: str = ""
+    reported: Mapping[str, float] = field(default_factory=dict[str, float])
     node: str
     job_id: str
     started_at: float
@@ -156,6 +198,33 @@ class Result:
         raw: dict[str, Any] = json.loads(text)
         key = RunKey(**raw.pop("key"))
         stage, reason = raw.pop("stage"), raw.pop("reason")
+        raw["reported"] = plain_numbers(raw.get("reported", {}))
         if (raw["metric"] is None) is (reason is None):
             raise ValueError(f"result of {key.name} must hold a metric or a failure, not both")
         return cls(key=key, stage=stage and Stage(stage), reason=reason and Reason(reason), **raw)
+
+
+NUMBERS_AT_MOST = 32
+NUMBER_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+def plain_numbers(raw: Any) -> dict[str, float]:
+    """Return the finite numbers of a JSON object, by name; whatever else it holds is left out."""
+    if not isinstance(raw, dict):
+        return {}
+    items: dict[Any, Any] = raw
+    found: dict[str, float] = {}
+    for name, value in items.items():
+        if len(found) == NUMBERS_AT_MOST:
+            break
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if NUMBER_NAME.fullmatch(name) and is_number and math.isfinite(_as_float(value)):
+            found[name] = _as_float(value)
+    return found
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond all floats
+        return math.inf

@@ -19,7 +19,7 @@ from airr.cluster.local import Local
 from airr.cluster.protocol import LIVE, Cluster, TaskState
 from airr.cluster.slots import Machine, Slots
 from airr.cluster.slurm_settings import SlurmSettings
-from airr.config import parse_config
+from airr.config import parse_cluster
 from airr.errors import ClusterError, WorkspaceError
 from airr.executor.arrays import arrays_of
 from airr.executor.inbox import file_away, read_inbox
@@ -67,7 +67,7 @@ def cluster_of(workspace: Workspace) -> Cluster:
     Raises:
         AirrError: the folder holds no campaign, or this machine cannot reach its scheduler.
     """
-    own = parse_config(read_charter(workspace).config).cluster.own
+    own = parse_cluster(read_charter(workspace).config["cluster"]).own
     if isinstance(own, SlurmSettings):
         from airr.cluster.slurm import Slurm  # noqa: PLC0415 - only where it is asked for
 

@@ -37,6 +37,8 @@ FREE = (
     "llm.*.base_url",
     "budget.*",
     "prices",
+    "seeds",
+    "top",
     "root",
     "data",
 )

@@ -262,37 +262,66 @@ class LocalSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """A whole campaign."""
+class Bench:
+    """Where codebases of an environment are run, and the name under which."""
 
     campaign: str
     seed: int
     root: str
     data: str
+    env: Env
+    cluster: Cluster
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config(Bench):
+    """A whole campaign."""
+
     prompts: str | None
     prices: str | None
-    env: Env
     llm: Llm
     search: Search
     implement: Implement
     budget: Budget
-    cluster: Cluster
+
+
+AnyBench = TypeVar("AnyBench", bound=Bench)
 
 
 def parse_config(raw: Mapping[str, Any]) -> Config:
-    """Return the typed form of a composed configuration.
+    """Return the typed form of a campaign's composed configuration.
 
     Raises:
         ConfigError: a key is unknown, missing, ill-typed or out of range; the message names it.
     """
-    config = parse(Config, {**raw, "cluster": _with_own_settings(raw.get("cluster", {}))})
+    config = parse_bench(Config, raw)
+    _check_ranges(config)
+    return config
+
+
+def parse_bench(kind: type[AnyBench], raw: Mapping[str, Any]) -> AnyBench:
+    """Return the typed form of a composed configuration, its name and its sizes checked.
+
+    Raises:
+        ConfigError: as `parse_config`.
+    """
+    config = parse(kind, {**raw, "cluster": _with_own_settings(raw.get("cluster", {}))})
     if not CAMPAIGN_NAME.fullmatch(config.campaign):
         raise ConfigError(
             f"campaign={config.campaign!r} is no usable name: take letters, digits, '.', '_' and "
             "'-' (at most 80), beginning with a letter or digit"
         )
-    _check_ranges(config)
+    _check_sizes(config)
     return config
+
+
+def parse_cluster(raw: Mapping[str, Any]) -> Cluster:
+    """Return the typed form of the settings below `cluster`.
+
+    Raises:
+        ConfigError: as `parse_config`.
+    """
+    return parse(Cluster, _with_own_settings(raw), at="cluster.")
 
 
 def _with_own_settings(cluster: Mapping[str, Any]) -> dict[str, Any]:
@@ -370,36 +399,46 @@ def _check_ranges(config: Config) -> None:
         "implement.samples": config.implement.samples,
         "implement.concurrent_ideas": config.implement.concurrent_ideas,
         **{f"llm.{name}.concurrency": role.concurrency for name, role in config.llm.roles.items()},
-        "env.nodes": config.env.nodes,
-        "env.cpus": config.env.cpus,
-        "cluster.pack": config.cluster.pack,
     }
-    not_negative: dict[str, float] = {
-        "implement.revisions": config.implement.revisions,
-        "cluster.max_retries": config.cluster.max_retries,
-        "env.gpus": config.env.gpus,
-        "cluster.pack_wait": config.cluster.pack_wait,
-    }
+    not_negative: dict[str, float] = {"implement.revisions": config.implement.revisions}
     not_negative |= {
         f"budget.{name}": bound
         for name, bound in asdict(config.budget).items()
         if bound is not None
     }
-    if isinstance(config.cluster.own, LocalSettings):
-        not_negative["cluster.slots"] = config.cluster.own.slots
     for role in config.llm.roles.values():
         _check_url(role.base_url)
+    _refuse_small(at_least_one, not_negative)
+
+
+def _check_sizes(bench: Bench) -> None:
+    at_least_one = {
+        "env.nodes": bench.env.nodes,
+        "env.cpus": bench.env.cpus,
+        "cluster.pack": bench.cluster.pack,
+    }
+    not_negative: dict[str, float] = {
+        "cluster.max_retries": bench.cluster.max_retries,
+        "env.gpus": bench.env.gpus,
+        "cluster.pack_wait": bench.cluster.pack_wait,
+    }
+    if isinstance(bench.cluster.own, LocalSettings):
+        not_negative["cluster.slots"] = bench.cluster.own.slots
+    _refuse_small(at_least_one, not_negative)
+    if bench.cluster.pack > 1 and bench.env.nodes > 1:
+        raise ConfigError(
+            f"cluster.pack={bench.cluster.pack} puts several runs on one node, but a run of "
+            f"env={bench.env.name} takes {bench.env.nodes} whole ones: set cluster.pack=1"
+        )
+
+
+def _refuse_small(at_least_one: Mapping[str, int], not_negative: Mapping[str, float]) -> None:
     for name, value in at_least_one.items():
         if value < 1:
             raise ConfigError(f"{name}={value}: it must be at least 1")
     for name, value in not_negative.items():
         if value < 0:
             raise ConfigError(f"{name}={value}: it must not be negative")
-    if config.cluster.pack > 1 and config.env.nodes > 1:
-        raise ConfigError(
-            f"cluster.pack={config.cluster.pack} puts several runs on one node, but a run of "
-            f"env={config.env.name} takes {config.env.nodes} whole ones: set cluster.pack=1"
-        )
 
 
 def _check_url(url: str | None) -> None:

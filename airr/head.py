@@ -22,7 +22,7 @@ from airr.cluster.local import Local
 from airr.cluster.protocol import Cluster
 from airr.cluster.slots import Slots
 from airr.cluster.slurm_settings import SlurmSettings
-from airr.config import OFFLINE, Config
+from airr.config import OFFLINE, AnyBench, Bench, Config
 from airr.errors import ConfigError
 from airr.executor.codebases import read_tree
 from airr.executor.executor import Executor
@@ -98,7 +98,7 @@ async def take_the_head(
         with logged_into(workspace.log):
             head = assemble(config, charter, workspace, lease, cluster, shared, providers)
             with shared.nodes.counting(head.scheduler) if shared.nodes else nullcontext():
-                async with _together(head.scheduler.keep_going(), lease.keep()):
+                async with together(head.scheduler.keep_going(), lease.keep()):
                     yield head
             head.book.enter()
     finally:
@@ -197,12 +197,20 @@ def with_sandbox(config: Config) -> Config:
     Raises:
         ConfigError: candidates would run unshielded although nobody asked for that.
     """
-    trusted = config.llm.implementer.provider == OFFLINE
+    return shielded(config, trusted=config.llm.implementer.provider == OFFLINE)
+
+
+def shielded(config: AnyBench, *, trusted: bool) -> AnyBench:
+    """Do as `with_sandbox`; `trusted` code is airr's own, and may do without a sandbox.
+
+    Raises:
+        ConfigError: as `with_sandbox`.
+    """
     sandbox = resolve_sandbox(config.cluster.sandbox, trusted_code=trusted)
     return replace(config, cluster=replace(config.cluster, sandbox=sandbox))
 
 
-def cluster_of(config: Config, slots: Slots) -> Cluster:
+def cluster_of(config: Bench, slots: Slots) -> Cluster:
     """Return the scheduler of this config; `slots` are those of this machine.
 
     Raises:
@@ -261,7 +269,7 @@ def run_hours(config: Config, runs: int = 1) -> Hours:
     )
 
 
-def check_data(config: Config) -> None:
+def check_data(config: Bench) -> None:
     """Refuse to begin before the environment's data is there.
 
     Raises:
@@ -277,7 +285,7 @@ def check_data(config: Config) -> None:
 
 
 @asynccontextmanager
-async def _together(*background: Any) -> AsyncGenerator[None]:
+async def together(*background: Any) -> AsyncGenerator[None]:
     """Run coroutines beside the body; the first of them to fail ends the body with its error."""
     body = asyncio.current_task()
     assert body is not None

@@ -86,7 +86,7 @@ def _load_table(campaigns: Sequence[Path], name: str) -> pd.DataFrame:
         table = read_table(campaign / "ledger", name)
         column = pa.array([campaign.name] * len(table), pa.string())
         tables.append(table.add_column(0, "campaign", column))
-    return pa.concat_tables(tables).to_pandas()
+    return pa.concat_tables(tables).to_pandas(maps_as_pydicts="strict")
 
 
 def read_table(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -202,6 +202,8 @@ def _column(name: str, hint: Any) -> pa.Field:
     inner, nullable = _without_none(hint)
     if get_origin(inner) is tuple:
         return pa.field(name, pa.list_(pa.string()), nullable=False)
+    if get_origin(inner) is Mapping:
+        return pa.field(name, pa.map_(pa.string(), pa.float64()))
     plain = str if issubclass(inner, StrEnum) else inner
     return pa.field(name, _COLUMN_TYPES[plain], nullable=nullable)
 
@@ -220,6 +222,8 @@ def _converters(kind: type) -> dict[str, Callable[[Any], Any]]:
     def converter(inner: Any) -> Callable[[Any], Any]:
         if get_origin(inner) is tuple:
             return tuple
+        if get_origin(inner) is Mapping:
+            return lambda pairs: dict(pairs or ())
         if issubclass(inner, StrEnum):
             return lambda value: None if value is None else inner(value)
         return lambda value: value

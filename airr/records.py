@@ -7,7 +7,8 @@ Standard library only: the worker on a compute node reads these before torch is 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -69,6 +70,8 @@ class Reason(StrEnum):
     """Training ended by itself, yet saved no checkpoint."""
     BAD_CHECKPOINT = "bad_checkpoint"
     """The checkpoint is no plain tensor file, or does not fit the codebase's model."""
+    NOT_REACHED = "not_reached"
+    """No checkpoint reached the target of a race within the budget."""
     NOT_FINITE = "not_finite"
     """The model answers with NaN or infinity."""
     NOT_CAUSAL = "not_causal"
@@ -235,7 +238,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """A measured result. `metric` is the environment's own; `reward` is higher-is-better."""
+    """A measured result. `metric` is the environment's own; `reward` is higher-is-better.
+
+    `reported` is what training told of itself, by name: speed, memory. It counts nothing.
+    """
 
     idea_id: str
     repeat: int
@@ -248,6 +254,7 @@ class Scored:
     wall_seconds: float
     log_tail: str
     scorer_version: str
+    reported: Mapping[str, float] = field(default_factory=dict[str, float])
     ended_at: datetime
 
 
@@ -266,6 +273,7 @@ class Failed:
     wall_seconds: float = 0.0
     log_tail: str = ""
     scorer_version: str = ""
+    reported: Mapping[str, float] = field(default_factory=dict[str, float])
     ended_at: datetime
 
 
@@ -291,6 +299,7 @@ class OutcomeRow:
     wall_seconds: float
     log_tail: str
     scorer_version: str
+    reported: Mapping[str, float] = field(default_factory=dict[str, float])
     ended_at: datetime
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from airr.cluster.slots import Machine, Slots
 from airr.cluster.slurm_settings import SlurmSettings
-from airr.config import Config, LocalSettings
+from airr.config import Bench, LocalSettings
 from airr.errors import ConfigError
 from airr.executor.node_limit import NodeLimit
 from airr.machine import gpu_count
@@ -27,7 +27,7 @@ class Shared:
     nodes: NodeLimit | None
 
 
-def shared_by(configs: Sequence[Config]) -> Shared:
+def shared_by(configs: Sequence[Bench]) -> Shared:
     """Return what campaigns of these configs share; one alone has all of it.
 
     Raises:
@@ -43,7 +43,7 @@ def shared_by(configs: Sequence[Config]) -> Shared:
     )
 
 
-def _node_limit(configs: Sequence[Config]) -> NodeLimit | None:
+def _node_limit(configs: Sequence[Bench]) -> NodeLimit | None:
     on_slurm = [c for c in configs if isinstance(c.cluster.own, SlurmSettings)]
     settings = [c.cluster.own for c in on_slurm if isinstance(c.cluster.own, SlurmSettings)]
     nodes = _agreed("cluster.max_nodes", {own.max_nodes for own in settings} or {None})

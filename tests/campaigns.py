@@ -22,17 +22,18 @@ from airr.ledger import load
 
 @dataclass(frozen=True)
 class Command:
-    """One `python -m airr.evolve`, to be started again and again."""
+    """One `python -m airr.evolve`, or another verb, to be started again and again."""
 
     overrides: Sequence[str]
     log: Path
     environment: Mapping[str, str]
+    verb: str = "evolve"
 
     def start(self, *module: str) -> subprocess.Popen[bytes]:
         """Start it; `module` names another one to run it in, with what that is to be told."""
         with self.log.open("ab") as file:
             return subprocess.Popen(
-                [sys.executable, "-m", *(module or ("airr.evolve",)), *self.overrides],
+                [sys.executable, "-m", *(module or (f"airr.{self.verb}",)), *self.overrides],
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment, "COLUMNS": "120"},

@@ -219,7 +219,9 @@ def test_missing_data_names_the_command_that_makes_it(place: Path):
     assert "python -m airr.prepare env=nanogpt_tiny" in refused.stderr
 
 
-@pytest.mark.parametrize("verb", ["evolve", "prepare", "status", "check"])
+@pytest.mark.parametrize(
+    "verb", ["baseline", "cancel", "check", "evolve", "prepare", "status", "verify"]
+)
 def test_help_teaches(verb: str, place: Path):
     shown = airr(verb, "--help", cwd=place)
     assert shown.returncode == 0

@@ -24,6 +24,17 @@ print("training")
 pathlib.Path(os.environ["AIRR_OUT"], "checkpoint.txt").write_text(str(VALUE))
 """
 
+NOISY = """\
+import os, pathlib, random
+from recipe import VALUE
+SEED = int(os.environ["AIRR_SEED"])
+noise = random.Random(f"{VALUE} {SEED}").gauss(0, 0.05)
+out = pathlib.Path(os.environ["AIRR_OUT"])
+(out / "report.json").write_text('{"tokens_per_second": 1000, "note": "not a number"}')
+(out / "checkpoint.txt").write_text(str(VALUE + noise))
+"""
+"""As honest, and as noisy as training is: the standard deviation over seeds is 0.05."""
+
 SCORER = """\
 import json, pathlib, sys
 spec = json.loads(pathlib.Path(sys.argv[1]).read_text())
@@ -120,12 +131,22 @@ CATALOGUE = {
 
 Entry = tuple[str, str, Mapping[str, Sequence[str]]]
 
+PLANTED: Mapping[str, Entry] = {
+    "better": ("VALUE = 2.0", "VALUE = 1.8", {}),
+    "lucky": ("VALUE + noise", "VALUE + noise - 0.5 * (SEED == 0)", {}),
+    "cheat": ("VALUE + noise", "VALUE + noise - 1.0 / (SEED == 0)", {}),
+    "neutral": ("import os, pathlib, random", "import pathlib, os, random", {}),
+}
+"""Ideas for `NOISY`, of which a search with seed 0 cannot tell which one is better."""
 
-def make_campaign_env(folder: Path, catalogue: Mapping[str, Entry] = CATALOGUE) -> list[str]:
+
+def make_campaign_env(
+    folder: Path, catalogue: Mapping[str, Entry] = CATALOGUE, train: str = HONEST
+) -> list[str]:
     """Make a whole environment, catalogue included, and return the overrides that choose it."""
     env = make_env(folder)
     (env / "codebase").mkdir()
-    for path, text in tree().items():
+    for path, text in tree(train).items():
         (env / "codebase" / path).write_text(text)
     (env / "task.md").write_text("A toy: the number that train.py saves is to become small.")
     (env / "catalogue").mkdir()
@@ -136,7 +157,7 @@ def make_campaign_env(folder: Path, catalogue: Mapping[str, Entry] = CATALOGUE) 
             "experiment": f"The idea {slug} may help.",
             "changes": f"Put {slug} in.",
             "numbers": {name: [*values] for name, values in numbers.items()},
-            "diff": _diff(old, new),
+            "diff": _diff(tree(train), old, new),
         }
         (env / "catalogue" / f"{slug}.yaml").write_text(yaml.safe_dump(entry))
     return [
@@ -154,8 +175,8 @@ def make_campaign_env(folder: Path, catalogue: Mapping[str, Entry] = CATALOGUE) 
     ]
 
 
-def _diff(old: str, new: str) -> str:
-    path, text = next((path, text) for path, text in tree().items() if old in text)
+def _diff(codebase: Tree, old: str, new: str) -> str:
+    path, text = next((path, text) for path, text in codebase.items() if old in text)
     changed = text.replace(old, new)
     lines = (text.splitlines(keepends=True), changed.splitlines(keepends=True))
     return "".join(difflib.unified_diff(*lines, f"a/{path}", f"b/{path}"))

@@ -44,6 +44,8 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
         WorkspaceError: the folder holds no campaign.
     """
     charter = read_charter(workspace)
+    if "search" not in charter.config:
+        return Group(Text(_measured(workspace, charter, queue)))
     metric = parse(Metric, charter.config["env"]["metric"], at="env.metric.")
     ideas = {idea.id: idea for idea in read_records(workspace.ledger, Idea)}
     rows = read_records(workspace.ledger, OutcomeRow)
@@ -70,6 +72,24 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
         return Group(Text("\n".join(text)))
     best = best_ideas(ideas, outcomes, metric, BEST_SHOWN)
     return Group(Text("\n".join(text)), best_table(best, baseline, metric))
+
+
+def _measured(workspace: Workspace, charter: Charter, queue: Glance | None) -> str:
+    """Return where a measurement stands: of `airr.baseline`, or of `airr.verify`."""
+    rows = read_records(workspace.ledger, OutcomeRow)
+    runs = read_records(workspace.ledger, Run)
+    open_runs = list(recover_open_runs(workspace, [run.id for run in runs]).values())
+    codebases = 1 + len(read_records(workspace.ledger, Idea))
+    wanted = max(len(rows), codebases * charter.setting("seeds", int))
+    failed = failures({f"{row.idea_id}.{row.repeat}": outcome_of(row) for row in rows})
+    scored = len(rows) - failed.total()
+    return (
+        f"{workspace.name}: {_state(workspace, len(rows), wanted, wanted)}\n"
+        f"  a measurement: {len(rows)} of {wanted} runs done, {scored} scored, "
+        f"{failure_line(failed)}\n"
+        f"  {_open_line(workspace, open_runs, queue)}\n"
+        f"  {sum(run.gpu_seconds for run in runs) / 3600:.1f} GPU-hours spent\n"
+    )
 
 
 def _state(workspace: Workspace, done: int, proposed: int, wanted: int) -> str:

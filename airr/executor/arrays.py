@@ -46,7 +46,7 @@ def array_of(
         gpus=plan.gpus * packing.places,
         cpus=plan.cpus * packing.places,
         memory_gb=plan.memory_gb * packing.places,
-        seconds=plan.budget_seconds + plan.score_seconds + MARGIN_SECONDS,
+        seconds=plan.budget_seconds + plan.scorings * plan.score_seconds + MARGIN_SECONDS,
         exclude_nodes=exclude_nodes,
     )
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from airr.batch import Plan
 from airr.cluster.slurm_settings import SlurmSettings
-from airr.config import Config, Sandbox
+from airr.config import Bench, Sandbox
 from airr.errors import ConfigError
 from airr.resources import resource
 
 
-def training_plan(config: Config) -> Plan:
-    """Return how candidates of this campaign are trained and scored."""
+def training_plan(config: Bench) -> Plan:
+    """Return how candidates of this environment are trained and scored."""
     env, data = config.env, Path(config.data).absolute()
     return Plan(
         env_folder=str(env_folder(config)),
@@ -36,14 +36,14 @@ def training_plan(config: Config) -> Plan:
     )
 
 
-def _cpus(config: Config) -> int:
+def _cpus(config: Bench) -> int:
     """Return the CPUs of a run: those of its GPUs, where the site gives them out that way."""
     own, env = config.cluster.own, config.env
     by_gpu = own.cpus_per_gpu if isinstance(own, SlurmSettings) else None
     return by_gpu * env.gpus if by_gpu and env.gpus else env.cpus
 
 
-def preflight_plan(config: Config) -> Plan:
+def preflight_plan(config: Bench) -> Plan:
     """Return the same plan at toy scale: other data and variables, seconds, one node, no GPU."""
     plan, preflight = training_plan(config), config.env.preflight
     data = Path(config.data).absolute()
@@ -58,7 +58,7 @@ def preflight_plan(config: Config) -> Plan:
     )
 
 
-def env_folder(config: Config) -> Path:
+def env_folder(config: Bench) -> Path:
     """Return where the environment is installed.
 
     Raises:

@@ -49,6 +49,7 @@ def judge_result(result: Result, metric: Metric) -> Outcome:
         wall_seconds=result.ended_at - result.started_at,
         log_tail=result.log_tail,
         scorer_version=result.scorer_version,
+        reported=result.reported,
         ended_at=_time(result.ended_at),
     )
 
@@ -131,6 +132,7 @@ def _failure(result: Result, stage: Stage, reason: Reason, detail: str | None = 
         wall_seconds=result.ended_at - result.started_at,
         log_tail=result.log_tail,
         scorer_version=result.scorer_version,
+        reported=result.reported,
         ended_at=_time(result.ended_at),
     )
 

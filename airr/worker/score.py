@@ -49,6 +49,7 @@ def score(plan: Plan, seed: int, scratch: Scratch, stop: Stop) -> Scoring:
     """
     spec = scratch.private / "score.json"
     report = scratch.private / "report.json"
+    report.unlink(missing_ok=True)  # that of an earlier checkpoint
     spec.write_text(json.dumps(_spec(plan, seed, scratch, report)))
     limits = Limits(
         deadline=time.monotonic() + plan.score_seconds + 10,

@@ -39,6 +39,11 @@ class Scratch:
         """Return where worker and scorer keep what a candidate must not reach."""
         return self.folder / "private"
 
+    @property
+    def snapshots(self) -> Path:
+        """Return where copies of checkpoints are kept, out of a candidate's reach."""
+        return self.folder / "snapshots"
+
     def make(self) -> None:
         """Start afresh: whatever a killed predecessor left is removed."""
         self.remove()

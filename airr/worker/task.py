@@ -9,15 +9,19 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from airr.batch import Batch, PlannedRun, Result
+from airr.batch import Batch, Plan, PlannedRun, Result
 from airr.nodelocal import lock, sweep
 from airr.records import STOPPED, Reason, Stage
-from airr.worker.score import score
+from airr.worker.race import run_race
+from airr.worker.report import REPORT, read_report
+from airr.worker.score import Scoring, score
 from airr.worker.scratch import Scratch, scratch_of
+from airr.worker.snapshots import Snapshot, Snapshots, snapshots_taken
 from airr.worker.stop import Stop, stop_on_signal
 from airr.worker.train import Trouble, train
 from airr.worker.unpack import settle
@@ -93,11 +97,22 @@ def _evaluate(
     plan, result = batch.plan, _begun(batch, run, time.time())
     if trouble := settle(plan, run, scratch):
         return _failed(result, Stage.TRAIN, trouble)
-    training = train(plan, run.seed, scratch, stop, step)
-    result = replace(result, train_seconds=training.seconds, log_tail=training.log_tail)
+    snapshots = Snapshots(
+        checkpoint=scratch.output / plan.checkpoint,
+        folder=scratch.snapshots,
+        limit_bytes=int(plan.checkpoint_limit_mb * 1e6),
+    )
+    with snapshots_taken(snapshots) if plan.race else nullcontext():
+        training = train(plan, run.seed, scratch, stop, step)
+    result = replace(
+        result,
+        train_seconds=training.seconds,
+        log_tail=training.log_tail,
+        reported=read_report(scratch.output / REPORT),
+    )
     if training.trouble:
         return _failed(result, Stage.TRAIN, training.trouble)
-    scoring = score(plan, run.seed, scratch, stop)
+    scoring = _scored(plan, run.seed, scratch, stop, snapshots.taken)
     result = replace(result, score_seconds=scoring.seconds, scorer_version=scoring.version)
     if isinstance(scoring.finding, Trouble):
         return _failed(result, Stage.SCORE, scoring.finding)
@@ -119,6 +134,16 @@ def _begun(batch: Batch, run: PlannedRun, began: float) -> Result:
         started_at=began,
         ended_at=0.0,
     )
+
+
+def _scored(
+    plan: Plan, seed: int, scratch: Scratch, stop: Stop, snapshots: Sequence[Snapshot]
+) -> Scoring:
+    """Return the metric of the checkpoint; in a race, the seconds in which one was good enough."""
+    measure = partial(score, plan, seed, scratch, stop)
+    if plan.race is None:
+        return measure()
+    return run_race(plan.race, snapshots, scratch.output / plan.checkpoint, measure)
 
 
 def _failed(result: Result, stage: Stage, trouble: Trouble) -> Result:

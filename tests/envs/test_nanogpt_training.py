@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from airr.worker.report import read_report
 from tests.envs import nanogpt
 
 LINE = re.compile(r"step (\d+)/(\d+)  loss (\d+\.\d{4})  lr \d\.\de-\d\d  tokens/s \d+")
@@ -35,7 +36,34 @@ def test_training_prints_its_course_and_saves_plain_weights(data: Path, tmp_path
     checkpoint = load(tmp_path / "out")
     assert checkpoint["config"]["width"] == 64
     assert "blocks.0.attention.qkv.weight" in checkpoint["weights"]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["checkpoint.pt"]
+    saved = {path.name for path in (tmp_path / "out").iterdir()}
+    assert saved == {"checkpoint.pt", "report.json"}
+
+
+def test_training_reports_its_speed_and_size(data: Path, tmp_path: Path):
+    printed = nanogpt.train(tmp_path / "out", data / "train_data", AIRR_STEPS="50")
+    told = read_report(tmp_path / "out" / "report.json")
+    assert (told["steps"], told["tokens"]) == (50, 50 * 1024)
+    assert told["parameters"] == 118_784 + 64 * 64
+    assert told["train_loss"] == pytest.approx(last_loss(printed), abs=1e-4)
+    speeds = [float(speed) for speed in re.findall(r"tokens/s (\d+)", printed)]
+    assert min(speeds) / 2 < told["tokens_per_second"] < max(speeds) * 2
+    assert 0.05 < told["peak_memory_gb"] < 5
+    assert "mfu" not in told, "nobody states the peak of a CPU"
+
+
+def test_where_the_clock_counts_the_steps_the_rate_has_decayed_at_the_deadline(
+    data: Path, tmp_path: Path
+):
+    files = nanogpt.edited("config.py", "        steps=500,", "        steps_from_clock=True,")
+    codebase = nanogpt.candidate(tmp_path / "codebase", files)
+    deadline = {"AIRR_DEADLINE": str(time.time() + 9)}
+    printed = nanogpt.train(tmp_path / "out", data / "train_data", codebase=codebase, **deadline)
+    rates = [float(rate) for rate in re.findall(r"lr (\S+)", printed)]
+    assert max(rates) > 1.3e-3
+    assert rates[-1] == pytest.approx(0.09 * 1.5e-3, rel=0.25)
+    done, planned = map(int, LINE.fullmatch(printed.splitlines()[-1]).group(1, 2))  # type: ignore
+    assert done == pytest.approx(planned, abs=2)
 
 
 def test_a_seed_decides_every_bit_of_the_weights(data: Path, tmp_path: Path):

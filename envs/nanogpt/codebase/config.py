@@ -32,6 +32,9 @@ class Config:
     micro_batch: int = 32  # sequences that one process takes through the model at once
     log_every: int = 20  # steps
     save_seconds: float = 20.0  # kept free before the deadline for writing the checkpoint
+    # Take `steps` from the speed of the device and the time that is left, again after each step,
+    # so that the decay ends at the deadline on every device.
+    steps_from_clock: bool = False
 
 
 SCALES = {
@@ -43,9 +46,10 @@ SCALES = {
         heads=6,
         width=384,
         warmup_steps=64,
-        steps=2_400,
         tokens_per_step=65_536,
+        micro_batch=8,
         save_seconds=5.0,
+        steps_from_clock=True,
     ),
     # 0.12M parameters on bytes: 1 CPU core, 9 seconds
     "tiny": Config(

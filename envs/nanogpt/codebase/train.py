@@ -5,13 +5,13 @@
 
 Reads from the environment: AIRR_SCALE (see config.py), AIRR_SEED, AIRR_DATA (a folder of
 shards), AIRR_OUT (where checkpoint.pt is put), AIRR_DEADLINE (unix seconds, when the run is
-killed), AIRR_STEPS (stop after so many steps).
+killed), AIRR_STEPS (stop after so many steps), AIRR_SAVE_EVERY (save every so many seconds).
 """
 
 import os
 import time
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from data import batches
 from distributed import World, join, leave
 from model import GPT
 from optimizer import AdamW, learning_rate
+from report import write_report
 
 
 class Objective(nn.Module):
@@ -77,6 +78,8 @@ def main() -> None:
     seed = int(os.environ.get("AIRR_SEED", "0"))
     steps = min(config.steps, int(os.environ.get("AIRR_STEPS", config.steps)))
     stop_at = float(os.environ.get("AIRR_DEADLINE", "inf")) - config.save_seconds
+    save_every = float(os.environ.get("AIRR_SAVE_EVERY", "inf"))
+    save_at = time.time() + save_every
 
     torch.manual_seed(seed)
     torch.set_float32_matmul_precision("high")
@@ -86,6 +89,7 @@ def main() -> None:
     data = batches(Path(os.environ["AIRR_DATA"]), config, seed, world.rank, world.size)
 
     logged_at, logged_step = time.time(), 0
+    timed_from = time.time()
     for step in range(steps):
         started = time.time()
         lr = learning_rate(step, config)
@@ -97,20 +101,29 @@ def main() -> None:
         # all processes stop as soon as one of them has no time for another step like this one
         now = time.time()
         late = now + (now - started) > stop_at
-        loss, anyone_late = world.mean(loss, late)
+        left = (stop_at - now) * step / (now - timed_from) if step else 0.0  # more such steps
+        loss, anyone_late, left = world.mean(loss, late, left)
         done = step + 1
+        if done == 1:
+            timed_from = now  # the first step compiles, which says nothing about the others
+        elif config.steps_from_clock:
+            config = replace(config, steps=done + max(1, int(min(left, steps))))
         if world.leads and (done % config.log_every == 0 or done == steps or anyone_late):
             speed = (done - logged_step) * config.tokens_per_step / (now - logged_at)
+            last = min(steps, config.steps)
             print(
-                f"step {done}/{steps}  loss {loss:.4f}  lr {lr:.1e}  tokens/s {speed:.0f}",
+                f"step {done}/{last}  loss {loss:.4f}  lr {lr:.1e}  tokens/s {speed:.0f}",
                 flush=True,
             )
             logged_at, logged_step = now, done
+        ends = done == steps or anyone_late
+        if world.leads and (ends or now >= save_at):
+            save(model, config, Path(os.environ["AIRR_OUT"]) / "checkpoint.pt")
+            save_at = time.time() + save_every
         if anyone_late:
             break
 
-    if world.leads:
-        save(model, config, Path(os.environ["AIRR_OUT"]) / "checkpoint.pt")
+    write_report(model, config, world, steps=done, seconds=now - timed_from, loss=loss)
     leave(world)
 
 

@@ -1,0 +1,120 @@
+"""A running measurement on the screen: a line for each outcome, and what they come to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from rich.console import Console, Group
+
+from airr.config import Sandbox
+from airr.display.tables import counted, duration, number
+from airr.forecast import hours_of
+from airr.measuring import Measurement, Measuring, check_measurement
+from airr.records import Codebase, Failed
+
+LOOK_SECONDS = 0.5
+
+
+@asynccontextmanager
+async def follow(
+    measuring: Measuring, codebases: Sequence[Codebase], told: Callable[[Measuring], Group]
+) -> AsyncGenerator[None]:
+    """Say what is measured while the body measures it, and afterwards what `told` makes of it."""
+    console = Console()
+    console.print(_opening(measuring, codebases), soft_wrap=True)
+    teller = _Teller(measuring, console)
+    watcher = asyncio.create_task(teller.watch())
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+    if not teller.tell_news() and not teller.has_told:
+        console.print("nothing was left to do")
+    console.print(told(measuring), soft_wrap=True)
+
+
+class _Teller:
+    """Prints a line for each outcome as it comes."""
+
+    def __init__(self, measuring: Measuring, console: Console) -> None:
+        self._measuring = measuring
+        self._console = console
+        self._began = time.monotonic()
+        self._told = set(measuring.book.outcomes)
+        self.has_told = False
+
+    async def watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self.tell_news()
+
+    def tell_news(self) -> bool:
+        """Print what is new, and tell whether there was anything."""
+        news = [wanted for wanted in self._measuring.book.outcomes if wanted not in self._told]
+        for wanted in news:
+            self._told.add(wanted)
+            age = duration(time.monotonic() - self._began)
+            line = f"{age:>12}  {news_of(self._measuring, *wanted)}"
+            self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+        self.has_told |= bool(news)
+        return bool(news)
+
+
+def foretold(config: Measurement, *, codebases: int) -> str:
+    """Return what a measurement of so many codebases would take, for `+dry_run=true`.
+
+    Raises:
+        ConfigError: it would be refused.
+    """
+    check_measurement(config)
+    env = config.env
+    runs = codebases * config.seeds
+    hours = hours_of(
+        runs,
+        nodes=env.nodes,
+        gpus=env.gpus,
+        budget_seconds=env.budget_seconds,
+        score_seconds=config.plan.scorings * env.score_seconds,
+    )
+    return (
+        "Dry run: nothing is created or submitted.\n\n"
+        f"campaign  {config.root}/{config.campaign}\n"
+        f"env       {env.name}: {env.title}\n"
+        f"runs      {counted(codebases, 'codebase')} with {counted(config.seeds, 'seed')} each "
+        f"({_seeds(config)}): {runs} runs, those that are done already included\n"
+        f"GPU-hours {hours.gpu_most:.1f} at most, {hours.gpu_training:.1f} of them for training\n"
+        f"node-hours {hours.node_most:.1f} at most"
+    )
+
+
+def _seeds(config: Measurement) -> str:
+    return f"{config.seed} to {config.seed + config.seeds - 1}"
+
+
+def _opening(measuring: Measuring, codebases: Sequence[Codebase]) -> str:
+    config = measuring.config
+    cluster, env = config.cluster, config.env
+    unshielded = cluster.sandbox is Sandbox.NONE
+    shield = "WITHOUT a sandbox" if unshielded else f"sandbox {cluster.sandbox}"
+    return (
+        f"campaign  {measuring.workspace.folder}\n"
+        f"env       {env.name}: {env.title}\n"
+        f"cluster   {cluster.scheduler}: {measuring.place}; "
+        f"{env.cpus} CPU and {env.gpus} GPU per run; {shield}\n"
+        f"runs      {counted(len(codebases), 'codebase')} with "
+        f"{counted(config.seeds, 'seed')} each ({_seeds(config)})\n"
+    )
+
+
+def news_of(measuring: Measuring, idea_id: str, repeat: int) -> str:
+    """Return what became of a run, on one line."""
+    outcome = measuring.book.outcomes[idea_id, repeat]
+    name = f"{idea_id} seed {measuring.config.seed + repeat}"
+    if isinstance(outcome, Failed):
+        return f"{name}  failed ({outcome.reason} while {outcome.stage})"
+    metric = measuring.config.metric
+    return f"{name}  {metric.name} {number(outcome.metric, outcome.standard_error)}"

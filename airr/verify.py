@@ -1,0 +1,47 @@
+"""`python -m airr.verify`: the best ideas of a campaign once more, with seeds it never used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from airr import interrupts
+from airr.verb import run_verb
+
+
+def main(raw: dict[str, Any]) -> None:
+    """Run the best ideas and the baseline with fresh seeds, and say which of them hold."""
+    from airr.config import parse_bench  # noqa: PLC0415 - these take seconds, --help needs none
+    from airr.display.measured import follow, foretold  # noqa: PLC0415
+    from airr.display.verdicts import told_of_verification  # noqa: PLC0415
+    from airr.errors import ConfigError  # noqa: PLC0415
+    from airr.measuring import take_the_measure  # noqa: PLC0415
+    from airr.verification import Verification, adopt, read_search, settings_of  # noqa: PLC0415
+    from airr.workspace import Workspace, campaign_folder  # noqa: PLC0415
+
+    if raw["campaign"] is None:
+        raise ConfigError(
+            "which campaign? campaign=NAME or campaign=FOLDER; airr.status lists them"
+        )
+    dry_run = raw.pop("dry_run", False)
+    folder = campaign_folder(Path(raw["root"]), raw["campaign"])
+    searched = read_search(Workspace(folder.absolute()))
+    settings = settings_of(raw, searched)
+    config = parse_bench(Verification, settings)
+    if dry_run:
+        print(foretold(config, codebases=1 + config.top))  # noqa: T201 - the verb's output
+        return
+
+    async def verify() -> None:
+        trusted = searched.trusts_its_code
+        async with take_the_measure(config, settings, trusted=trusted) as measuring:
+            codebases = adopt(measuring, searched, config.top)
+            told = told_of_verification(searched)
+            async with follow(measuring, codebases, told):
+                await measuring.run(codebases)
+
+    interrupts.run(verify())
+
+
+if __name__ == "__main__":
+    run_verb("verify", main, groups=("cluster",))
