@@ -69,13 +69,20 @@ def rank_correlation(one: Sequence[float], other: Sequence[float]) -> tuple[floa
     """
     if len(one) < 3 or len(set(one)) == 1 or len(set(other)) == 1:
         return None
-    rho, p_value = stats.spearmanr(one, other)
-    return float(rho), float(p_value) if len(one) > EXACT_UP_TO else _exact_p(one, other)
+    ranks, others = _ranks(one), _ranks(other)
+    rho = statistics.correlation(ranks, others)
+    if len(one) <= EXACT_UP_TO:
+        return rho, _exact_p(ranks, others, rho)
+    t = rho * math.sqrt((len(one) - 2) / max(1 - rho**2, 1e-12))
+    return rho, float(2 * stats.t.sf(abs(t), len(one) - 2))
 
 
-def _exact_p(one: Sequence[float], other: Sequence[float]) -> float:
+def _ranks(values: Sequence[float]) -> list[float]:
+    return [float(rank) for rank in stats.rankdata(values)]
+
+
+def _exact_p(ranks: Sequence[float], others: Sequence[float], rho: float) -> float:
     """Return the share of all pairings whose ranks agree, or disagree, as much as these do."""
-    ranks, others = stats.rankdata(one).tolist(), stats.rankdata(other).tolist()
-    seen = abs(statistics.correlation(ranks, others)) - 1e-9
+    seen = abs(rho) - 1e-9
     pairings = list(itertools.permutations(others))
     return sum(abs(statistics.correlation(ranks, p)) >= seen for p in pairings) / len(pairings)

@@ -50,6 +50,16 @@ def test_ranks_of_five_pairs_in_the_same_order_are_one_case_in_sixty():
     assert rho == pytest.approx(-1)
 
 
+def test_many_pairs_are_judged_by_student_s_distribution():
+    """Critical values of Spearman's rho for 20 pairs stand in tables: 0.447 at 5 %."""
+    one = list(range(20))
+    for turned, expected, related in ((12, 1 - 572 / 1330, True), (14, 1 - 910 / 1330, False)):
+        other = [*reversed(one[:turned]), *one[turned:]]
+        rho, p_value = rank_correlation(one, other) or (0, 0)
+        assert rho == pytest.approx(expected)
+        assert (rho > 0.447) == related == (p_value < 0.05)
+
+
 def test_no_ranks_are_compared_where_there_are_none():
     assert rank_correlation([1, 2], [1, 2]) is None
     assert rank_correlation([1, 1, 1], [1, 2, 3]) is None
