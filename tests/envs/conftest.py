@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.envs import nanogpt
+from tests.envs import grpo, nanogpt
 
 torch.set_num_threads(1)  # beside other tests, threads of one small model wait for each other
 
@@ -24,3 +24,12 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained")
     nanogpt.train(out, data / "train_data", AIRR_STEPS="40")
     return out / "checkpoint.pt"
+
+
+@pytest.fixture(scope="session")
+def grpo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prepared data of grpo_tiny: problems, and a model that has learned to add, half a way."""
+    root = tmp_path_factory.mktemp("grpo")
+    done = grpo.prepare(root, source="sums")
+    assert done.returncode == 0, done.stderr
+    return root

@@ -83,10 +83,10 @@ def train(out: Path, data: Path, **options: Any) -> str:
     return finish(start_training(out, data, **options))
 
 
-def finish(process: subprocess.Popen[str]) -> str:
+def finish(process: subprocess.Popen[str], seconds: float = 60) -> str:
     """Wait for training to succeed and return what it printed; nothing of it is left running."""
     try:
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         # torchrun puts its workers into sessions of their own: the tree is killed, not the group
         for each in (*psutil.Process(process.pid).children(recursive=True), process):
