@@ -171,7 +171,7 @@ def _torch(report: ProbeReport, expected: Expected) -> Finding:
     if len(torch.gpus) < expected.gpus:
         return failed(
             "torch",
-            f"{found}; a run asks for {expected.gpus}",
+            f"{found}; a job asks for {expected.gpus}",
             "`nvidia-smi` in a job tells whether the driver works; a torch without CUDA sees none; "
             "cluster.gres and cluster.gpu_directive decide what Slurm gives",
         )
@@ -214,7 +214,7 @@ def _cpus(report: ProbeReport, expected: Expected) -> Finding:
     found = f"the job may use {report.cpus}"
     if report.cpus < expected.cpus:
         remedy = "set env.cpus or cluster.cpus_per_gpu to what nodes have"
-        return warning("cpus", f"{found}; a run asks for {expected.cpus}", remedy)
+        return warning("cpus", f"{found}; a job asks for {expected.cpus}", remedy)
     return ok("cpus", found)
 
 
@@ -223,7 +223,7 @@ def _memory(report: ProbeReport, expected: Expected) -> Finding:
     found = f"the job may use {have:.0f} GB"
     if have < expected.memory_gb * HEADROOM:
         remedy = "set cluster.mem, or lower env.memory_gb"
-        return warning("memory", f"{found}; a run asks for {expected.memory_gb:g} GB", remedy)
+        return warning("memory", f"{found}; a job asks for {expected.memory_gb:g} GB", remedy)
     return ok("memory", found)
 
 

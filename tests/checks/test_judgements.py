@@ -141,7 +141,7 @@ def test_a_node_with_all_that_a_run_asks_for_is_fine():
             "torch",
             {"torch": TorchSeen(version="2.13+cpu")},
             Verdict.FAILED,
-            "sees 0 GPUs; imported in 0 s; a run asks for 8",
+            "sees 0 GPUs; imported in 0 s; a job asks for 8",
         ),
         ("sandbox", {"has_sandbox": False}, Verdict.FAILED, "does not work on node1"),
         (
@@ -152,8 +152,8 @@ def test_a_node_with_all_that_a_run_asks_for_is_fine():
         ),
         ("scratch", {"scratch_trouble": "read-only"}, Verdict.FAILED, "read-only"),
         ("scratch", {"scratch_free_bytes": 10**9}, Verdict.WARNING, "1 GB free; a run may fill 32"),
-        ("cpus", {"cpus": 4}, Verdict.WARNING, "may use 4; a run asks for 64"),
-        ("memory", {"memory_bytes": 10**9}, Verdict.WARNING, "may use 1 GB; a run asks for 256 GB"),
+        ("cpus", {"cpus": 4}, Verdict.WARNING, "may use 4; a job asks for 64"),
+        ("memory", {"memory_bytes": 10**9}, Verdict.WARNING, "may use 1 GB; a job asks for 256 GB"),
         ("secrets", {"secrets": ("MY_TOKEN",)}, Verdict.FAILED, "reached the job: MY_TOKEN"),
     ],
 )
