@@ -13,6 +13,7 @@ from airr.records import (
     Outcome,
     OutcomeRow,
     Patch,
+    Reason,
     Run,
     RunState,
     Trial,
@@ -41,6 +42,7 @@ class Book:
         self.calls: dict[CallKey, Call] = {}
         self.outcomes: dict[Wanted, Outcome] = {}
         self.patched: set[str] = set()
+        self.applied: dict[str, list[Patch]] = {}
         for kind in (Idea, Patch, Call, Run, OutcomeRow):
             self._mirror(read_records(ledger.folder, kind))
 
@@ -75,6 +77,21 @@ class Book:
         failed = {run.node for run in self._past(wanted) if run.state is RunState.NODE_FAIL}
         return tuple(sorted(failed - {""}))
 
+    def mended(self, idea_id: str) -> int:
+        """Return how often the patch of an idea was mended after its run had crashed."""
+        return max(0, len(self.applied.get(idea_id, ())) - 1)
+
+    def crash_to_mend(self, idea_id: str) -> Run | None:
+        """Return the run of an idea that crashed and whose patch is to be mended now, or None.
+
+        A crash that is not to be mended is entered along with the outcome of its idea.
+        """
+        wanted = (idea_id, 0)
+        crashes = [run for run in self._past(wanted) if run.reason is Reason.CRASH]
+        if wanted in self.outcomes or len(crashes) < len(self.applied.get(idea_id, ())):
+            return None
+        return max(crashes, key=lambda run: run.attempt, default=None)
+
     def ideas_of(self, epoch: int) -> tuple[Idea, ...]:
         """Return the ideas of one epoch, in order."""
         return tuple(idea for idea in self.ideas.values() if idea.epoch == epoch)
@@ -102,7 +119,9 @@ class Book:
                 case OutcomeRow():
                     self.outcomes[row.idea_id, row.repeat] = outcome_of(row)
                 case Patch():
-                    self.patched |= {row.idea_id} if row.applied else set()
+                    if row.applied:
+                        self.patched.add(row.idea_id)
+                        self.applied.setdefault(row.idea_id, []).append(row)
 
 
 def _key(call: Call) -> CallKey:

@@ -207,11 +207,17 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Implement:
-    """How hard the implementer tries: parallel samples, and self-revisions of each."""
+    """How hard the implementer tries: parallel samples, and self-revisions of each.
+
+    After a crash in less than `repair_seconds` of training, a patch is mended and run again, at
+    most `repair_runs` times.
+    """
 
     format: PatchFormat
     samples: int
     revisions: int
+    repair_runs: int
+    repair_seconds: float
     concurrent_ideas: int
 
 
@@ -400,7 +406,10 @@ def _check_ranges(config: Config) -> None:
         "implement.concurrent_ideas": config.implement.concurrent_ideas,
         **{f"llm.{name}.concurrency": role.concurrency for name, role in config.llm.roles.items()},
     }
-    not_negative: dict[str, float] = {"implement.revisions": config.implement.revisions}
+    not_negative: dict[str, float] = {
+        "implement.revisions": config.implement.revisions,
+        "implement.repair_runs": config.implement.repair_runs,
+    }
     not_negative |= {
         f"budget.{name}": bound
         for name, bound in asdict(config.budget).items()

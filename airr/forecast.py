@@ -102,6 +102,9 @@ def ideator_calls(left: Left, search: Search) -> int:
 
 
 def implementer_calls(left: Left, implement: Implement) -> tuple[int, int]:
-    """Return how many calls ask for diffs: if the first of each idea passes, and if none does."""
-    most = implement.samples * (implement.revisions + 1)
+    """Return how many calls ask for diffs: if the first of each idea passes, and at most.
+
+    At most, only the last revision of every question passes, and crashes as often as is mended.
+    """
+    most = (implement.samples + implement.repair_runs) * (implement.revisions + 1)
     return left.to_implement, left.to_implement * most

@@ -27,6 +27,7 @@ from airr.errors import ConfigError
 from airr.executor.codebases import read_tree
 from airr.executor.executor import Executor
 from airr.executor.jobs import Scheduler
+from airr.executor.mending import Mending
 from airr.executor.patches import Implementer
 from airr.executor.plans import env_folder, preflight_plan, resolve_sandbox, training_plan
 from airr.executor.preflight import Preflight
@@ -138,6 +139,7 @@ def assemble(  # noqa: PLR0913 - the composition root of a campaign
         uid=charter.uid,
         clock=time.time,
         limit=shared.nodes,
+        mending=Mending(runs=config.implement.repair_runs, seconds=config.implement.repair_seconds),
     )
     implementer = Implementer(
         env=config.env,

@@ -128,12 +128,14 @@ class Idea:
 class Patch:
     """One attempt of the implementer: an answer, and what became of it.
 
-    `applied` patches passed every gate; of an idea's patches at most one did.
+    `applied` patches passed every gate. Of those written before anything ran at most one did, and
+    of those that mend a crash, at most one for each crash: `mends` is the run that crashed.
     """
 
     idea_id: str
     sample: int
     revision: int
+    mends: str | None
     applied: bool
     stage: Stage | None
     reason: Reason | None
@@ -218,7 +220,11 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One attempt of a codebase on a node, once it has ended."""
+    """One attempt of a codebase on a node, once it has ended.
+
+    `stage` and `reason` are null where it gave a score. They stand here for each attempt; as the
+    idea's outcome, once, stands what came of the last one.
+    """
 
     id: str
     idea_id: str
@@ -230,6 +236,10 @@ class Run:
     job_id: str
     node: str
     state: RunState
+    stage: Stage | None
+    reason: Reason | None
+    detail: str
+    train_seconds: float
     submitted_at: datetime
     started_at: datetime | None
     ended_at: datetime

@@ -51,7 +51,14 @@ ROLE = Role(
     thinking_tokens=0,
 )
 
-IMPLEMENT = Implement(format=PatchFormat.UNIFIED, samples=1, revisions=2, concurrent_ideas=1)
+IMPLEMENT = Implement(
+    format=PatchFormat.UNIFIED,
+    samples=1,
+    revisions=2,
+    repair_runs=1,
+    repair_seconds=60.0,
+    concurrent_ideas=1,
+)
 
 
 def idea(number: int = 0, epoch: int = 0, **fields: Any) -> Idea:
@@ -124,6 +131,10 @@ def run(idea_id: str, attempt: int = 0, **fields: Any) -> Run:
         "job_id": "",
         "node": "node1",
         "state": RunState.COMPLETED,
+        "stage": None,
+        "reason": None,
+        "detail": "",
+        "train_seconds": 8.0,
         "submitted_at": NOON,
         "started_at": NOON,
         "ended_at": NOON,

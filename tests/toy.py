@@ -123,10 +123,14 @@ CATALOGUE = {
     "neutral": ('print("training")', 'print("training hard")', {}),
     "crash": ('print("training")', 'raise RuntimeError("this idea crashes")', {}),
     "late-crash": ('print("training")', 'assert "AIRR_STEPS" in os.environ, "too late"', {}),
+    "typo": ('print("training")', 'print("training")\nVALUE = VALUE - 0.1', {}),
     "silent": ("import os, pathlib", "import os, pathlib, sys\nsys.exit(0)", {}),
     "wild": ("VALUE = 2.0", 'VALUE = float("nan")', {}),
 }
 """slug -> (what stands in the codebase, what takes its place, numbers that vary)."""
+
+WRONG_AT_FIRST = {"typo": 'print("training")\nassert "AIRR_STEPS" in os.environ, "no such name"'}
+"""slug -> what takes its place at first: it passes the preflight, and crashes when it is run."""
 
 
 Entry = tuple[str, str, Mapping[str, Sequence[str]]]
@@ -158,6 +162,7 @@ def make_campaign_env(
             "changes": f"Put {slug} in.",
             "numbers": {name: [*values] for name, values in numbers.items()},
             "diff": _diff(tree(train), old, new),
+            "first_diff": _diff(tree(train), old, WRONG_AT_FIRST.get(slug, new)),
         }
         (env / "catalogue" / f"{slug}.yaml").write_text(yaml.safe_dump(entry))
     return [

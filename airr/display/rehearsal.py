@@ -79,7 +79,7 @@ def _to_come(rehearsal: Rehearsal) -> str:
         calls=f"{ideator_calls(left, config.search)} for ideas, more if answers repeat themselves; "
         f"{_range(*implementing)} for diffs",
         GPU_hours=f"{hours.gpu_most:.1f} at most, {hours.gpu_training:.1f} of them for training; "
-        "retries of lost runs come on top",
+        "retries of lost runs and runs of mended patches come on top",
         node_hours=f"{hours.node_most:.1f} at most{_if_full(rehearsal)}",
         time=f"{duration(seconds)} of training at least with {beside}, if each uses its budget of "
         f"{duration(env.budget_seconds)}",

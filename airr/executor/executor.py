@@ -16,7 +16,7 @@ from airr.errors import BudgetSpent
 from airr.executor.codebases import Tree, pack, sha256_of
 from airr.executor.jobs import Scheduler
 from airr.executor.patches import Implementer
-from airr.executor.results import describe_outcome
+from airr.executor.results import describe_outcome, failure_of
 from airr.records import (
     BASELINE,
     Codebase,
@@ -144,11 +144,10 @@ class Executor:
 
     async def _outcome(self, idea: Idea) -> Outcome | None:
         """Return what came of an idea, or None if the budget holds it back."""
-        outcome = self._book.outcomes.get((idea.id, 0))
-        if outcome is None:
+        while (outcome := self._book.outcomes.get((idea.id, 0))) is None:
             try:
                 async with self._promised(idea.id):
-                    outcome = await self._take_through(idea)
+                    await self._take_through(idea)
             except BudgetSpent as reason:
                 self._take_step(idea, Step.HELD)
                 self._held_back = str(reason)
@@ -156,28 +155,35 @@ class Executor:
         self._take_step(idea, Step.DONE)
         return outcome
 
-    async def _take_through(self, idea: Idea) -> Outcome:
+    async def _take_through(self, idea: Idea) -> None:
+        """Take an idea to its outcome, or to a crash that is to be mended on the next way."""
         with self._scheduler.one_more_coming():
             async with self._room:
                 self._take_step(idea, Step.PATCHING)
                 implemented = await self._codebase(idea)
-        if isinstance(implemented, Failed):
-            return implemented
-        self._take_step(idea, Step.RUNNING)
-        return await self._scheduler.run(implemented)
+        if isinstance(implemented, Codebase):
+            self._take_step(idea, Step.RUNNING)
+            await self._scheduler.run(implemented)
 
     def _take_step(self, idea: Idea, step: Step) -> None:
         self.steps[idea.id] = step
         self._step_taken.set()
 
     async def _codebase(self, idea: Idea) -> Codebase | Failed:
-        """Return the idea's packed codebase, from disk if an earlier head has made it."""
-        path = self._workspace.codebase(idea.id)
-        if idea.id in self._book.patched and path.exists():
+        """Return the idea's packed codebase, from disk if an earlier head has made it.
+
+        One whose run crashed is mended if that is due, and takes the place of the other.
+        """
+        path, crash = self._workspace.codebase(idea.id), self._book.crash_to_mend(idea.id)
+        if crash is None and idea.id in self._book.patched and path.exists():
             return self._codebase_at(idea.id, path.read_bytes())
-        implementation = await self._implementer.implement(idea)
+        if crash is None:
+            implementation = await self._implementer.implement(idea)
+        else:
+            past = self._book.applied[idea.id]
+            implementation = await self._implementer.mend(idea, past, crash)
         if implementation.tree is None:
-            failure = self._failure(idea, implementation.patches)
+            failure = failure_of(crash) if crash else self._failure(idea, implementation.patches)
             log.info("%s", describe_outcome(failure))
             self._book.enter([*implementation.patches, row_of(failure)])
             return failure

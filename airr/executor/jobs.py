@@ -22,6 +22,7 @@ from airr.config import Metric
 from airr.errors import ClusterError
 from airr.executor.arrays import arrays_of
 from airr.executor.inbox import file_away, read_inbox
+from airr.executor.mending import Mending
 from airr.executor.node_limit import NodeLimit
 from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.executor.results import (
@@ -58,11 +59,12 @@ class Scheduler:
         uid: str,
         clock: Callable[[], float],
         limit: NodeLimit | None = None,
+        mending: Mending | None = None,
     ) -> None:
         """Take up what an earlier head left open in this workspace.
 
         `uid` makes the names of batches unique for ever; `clock` gives unix seconds; `limit` is
-        shared with other campaigns.
+        shared with other campaigns; `mending` says which crashes are not the end of their idea.
         """
         self._workspace = workspace
         self._book = book
@@ -72,6 +74,7 @@ class Scheduler:
         self._settings = settings
         self._clock = clock
         self._limit = limit
+        self._mending = mending
         self._waiting: dict[Wanted, asyncio.Future[Outcome]] = {}
         self._wake = asyncio.Event()
         self._is_busy = True  # the first tick is still to come
@@ -117,7 +120,10 @@ class Scheduler:
         return not (self._is_busy or self._wake.is_set() or in_question)
 
     async def run(self, codebase: Codebase, repeat: int = 0) -> Outcome:
-        """Return the outcome of a codebase, running it unless that has been done already."""
+        """Return the outcome of a codebase, running it unless that has been done already.
+
+        A crash that is to be mended is returned like an outcome, and is none in the ledger.
+        """
         wanted = (codebase.idea_id, repeat)
         if wanted in self._book.outcomes:
             return self._book.outcomes[wanted]
@@ -203,15 +209,17 @@ class Scheduler:
         if not ended:
             return
         gpus = self._plan.gpus * self._plan.nodes
-        final = [(run, outcome) for run, outcome, _ in ended if not self._is_retried(outcome)]
+        retried = [run for run, outcome, _ in ended if self._is_retried(outcome)]
+        done = [(run, outcome) for run, outcome, _ in ended if run not in retried]
         runs = [run_row(run, outcome, result, gpus) for run, outcome, result in ended]
-        self._book.enter([*runs, *(row_of(outcome) for _, outcome in final)])
+        final = [outcome for _, outcome in done if not self._is_to_be_mended(outcome)]
+        self._book.enter([*runs, *map(row_of, final)])
         for run, outcome, _ in ended:
             del self.open[run.planned.key.name]
             log.info("%s", describe_outcome(outcome))
-            if self._is_retried(outcome):
-                self._make_ready(run.codebase, run.wanted)
-        for run, outcome in final:
+        for run in retried:
+            self._make_ready(run.codebase, run.wanted)
+        for run, outcome in done:
             if future := self._waiting.pop(run.wanted, None):
                 future.set_result(outcome)
 
@@ -219,8 +227,12 @@ class Scheduler:
         return (
             isinstance(outcome, Failed)
             and outcome.reason in INFRASTRUCTURE
-            and outcome.attempt < self._settings.max_retries
+            and outcome.attempt - self._book.mended(outcome.idea_id) < self._settings.max_retries
         )
+
+    def _is_to_be_mended(self, outcome: Outcome) -> bool:
+        mended = self._book.mended(outcome.idea_id)
+        return self._mending is not None and self._mending.is_due(outcome, mended)
 
     # ---- look ----------------------------------------------------------------------------------
 

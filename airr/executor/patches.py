@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from airr.executor.preflight import describe, seconds_of
 from airr.executor.questions import Questions
 from airr.llm.protocol import Completion, ContextTooLong, Request, StopReason
 from airr.prompts import Prompts
-from airr.records import Idea, Patch, Reason, RunKey, Stage
+from airr.records import Idea, Patch, Reason, Run, RunKey, Stage
 
 Ask = Callable[[Request], Any]
 log = logging.getLogger(__name__)
@@ -49,11 +49,14 @@ class Implementation:
 class _Attempts:
     """What the samples of one idea share: the patches so far, and the turn to preflight.
 
+    `mends` is the run whose crash they are to mend, and `crashed` are the diffs that crashed.
     `held_back` says why the budget let some of them ask no more, "" if it let all; with
     `only_held` none of them asks what was not answered before.
     """
 
     patches: list[Patch] = field(default_factory=list[Patch])
+    mends: str | None = None
+    crashed: frozenset[str] = frozenset()
     preflight_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     held_back: str = ""
     only_held: bool = False
@@ -117,6 +120,23 @@ class Implementer:
         patches = sorted(attempts.patches, key=lambda patch: (patch.sample, patch.revision))
         return Implementation(patches=tuple(patches), tree=tree)
 
+    async def mend(self, idea: Idea, past: Sequence[Patch], crash: Run) -> Implementation:
+        """Return a patch in place of the last of `past`, all of which passed and crashed when run.
+
+        Its sample goes on, with the traceback for an error.
+
+        Raises:
+            BudgetSpent: none passed, and the budget had no room to ask again.
+            ProviderError: the model cannot be asked at all.
+        """
+        last = past[-1]
+        attempts = _Attempts(mends=crash.id, crashed=frozenset(patch.diff for patch in past))
+        request = self._questions.mending(idea, last, crash)
+        tree = await self._revise(request, idea, last.sample, last.revision + 1, attempts)
+        if tree is None and attempts.held_back:
+            raise BudgetSpent(attempts.held_back)
+        return Implementation(patches=tuple(attempts.patches), tree=tree)
+
     async def _race(self, idea: Idea, attempts: _Attempts) -> Tree | None:
         """Return the first tree to pass, if any does; the other samples are cancelled."""
         samples = {
@@ -132,8 +152,13 @@ class Implementer:
 
     async def _sample(self, idea: Idea, sample: int, attempts: _Attempts) -> Tree | None:
         """Write one patch and revise it; return the tree if it came to pass every gate."""
-        request = self._questions.first(idea, sample)
-        for revision in range(self._how.revisions + 1):
+        return await self._revise(self._questions.first(idea, sample), idea, sample, 0, attempts)
+
+    async def _revise(
+        self, request: Request, idea: Idea, sample: int, first: int, attempts: _Attempts
+    ) -> Tree | None:
+        """Ask, and go on with the exact error; `first` is the number of the first revision."""
+        for revision in range(first, first + self._how.revisions + 1):
             if attempts.only_held and not self._holds(request):
                 break
             try:
@@ -145,7 +170,7 @@ class Implementer:
                 break
             request, completion = asked
             patch, tree = await self._judge(request, completion, idea, attempts)
-            patch = replace(patch, sample=sample, revision=revision)
+            patch = replace(patch, sample=sample, revision=revision, mends=attempts.mends)
             attempts.patches.append(patch)
             if tree is not None:
                 return tree
@@ -181,6 +206,7 @@ class Implementer:
             idea_id=idea.id,
             sample=0,
             revision=0,
+            mends=None,
             applied=False,
             stage=Stage.IMPLEMENT,
             reason=None,
@@ -205,6 +231,9 @@ class Implementer:
         if isinstance(tree, Rejection):
             return replace(patch, reason=tree.reason, detail=tree.detail), None
         patch = replace(patch, **_changes(self._baseline, tree))
+        if patch.diff in attempts.crashed:
+            same = "this is the patch that crashed: change what the traceback points to"
+            return replace(patch, reason=Reason.EMPTY_PATCH, detail=same), None
         async with attempts.preflight_turn:
             key = RunKey(idea_id=idea.id)
             result = await self._preflight.check(tree, key)

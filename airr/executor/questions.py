@@ -8,7 +8,7 @@ from airr.config import Env, Implement, Role
 from airr.executor.codebases import Tree
 from airr.llm.protocol import Completion, Message, Purpose, Request
 from airr.prompts import Prompts, numbered
-from airr.records import Idea, Patch
+from airr.records import Idea, Patch, Run
 
 TURN = 2
 """Messages of a revision: the answer, and what was wrong with it."""
@@ -81,6 +81,21 @@ class Questions:
         asked = self._prompts.render("implement/revise.j2", {"patch": patch})
         turn = (Message("assistant", answer.text), Message("user", asked))
         return replace(again, messages=(*last.messages, *turn))
+
+    def mending(self, idea: Idea, patch: Patch, crash: Run) -> Request:
+        """Return what asks for a patch in place of one that passed, was run, and crashed."""
+        revision = patch.revision + 1
+        first = self.first(idea, patch.sample)
+        asked = self._prompts.render(
+            "implement/mend.j2", {"crash": crash, "seconds": f"{crash.train_seconds:.0f}"}
+        )
+        turn = (Message("assistant", f"```diff\n{patch.diff}```"), Message("user", asked))
+        return replace(
+            first,
+            id=f"{first.id.rpartition('/')[0]}/r{revision}",
+            messages=(*first.messages, *turn),
+            variables={**first.variables, "revision": revision},
+        )
 
     def shortened(self, request: Request) -> Request | None:
         """Return the request without its oldest revision, or None if it has but one, or none."""

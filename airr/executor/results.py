@@ -91,10 +91,33 @@ def run_row(run: OpenRun, outcome: Outcome, result: Result | None, gpus: int) ->
         job_id=result.job_id if result else run.status.job_id,
         node=result.node if result else run.status.node,
         state=_state(run, outcome, result),
+        stage=outcome.stage if isinstance(outcome, Failed) else None,
+        reason=outcome.reason if isinstance(outcome, Failed) else None,
+        detail=outcome.detail if isinstance(outcome, Failed) else "",
+        train_seconds=outcome.train_seconds,
         submitted_at=_time(run.batch.created_at),
         started_at=_time(result.started_at) if result else None,
         ended_at=outcome.ended_at,
         gpu_seconds=(result.ended_at - result.started_at) * gpus if result else 0.0,
+    )
+
+
+def failure_of(run: Run) -> Failed:
+    """Return the failure that a run ended in, as the outcome of its idea."""
+    assert run.stage is not None
+    assert run.reason is not None
+    begun = run.started_at or run.ended_at
+    return Failed(
+        idea_id=run.idea_id,
+        repeat=run.repeat,
+        attempt=run.attempt,
+        stage=run.stage,
+        reason=run.reason,
+        detail=run.detail,
+        train_seconds=run.train_seconds,
+        wall_seconds=(run.ended_at - begun).total_seconds(),
+        log_tail=run.detail,
+        ended_at=run.ended_at,
     )
 
 

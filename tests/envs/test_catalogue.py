@@ -28,7 +28,7 @@ REJECTED = {
 """Ideas whose diff is refused however often it is revised."""
 MENDED = {"zero_init_outputs": Reason.NO_PATCH, "swiglu": Reason.SYNTAX}
 """Ideas whose first diff is refused and whose revision is not."""
-CRASHING = {"grouped_queries", "gated_attention"}
+CRASHING = {"grouped_queries", "gated_attention", "synchronised_weights"}
 """Ideas whose diff, or first diff, breaks the model."""
 READING_AHEAD = {"both_directions", "neighbour_average"}
 """Ideas whose model reads later tokens."""
@@ -171,3 +171,24 @@ def test_the_first_diff_of_the_gate_applies_and_then_crashes(tmp_path: Path):
     assert not isinstance(tree, Rejection)
     with pytest.raises(RuntimeError, match="must match the size"):
         answers(write(tree, tmp_path / "gated"), torch.zeros(2, 8, dtype=torch.long))
+
+
+@pytest.mark.parametrize("revision", [0, 1])
+def test_the_first_diff_of_the_slow_weights_outlives_the_preflight_and_then_crashes(
+    tmp_path: Path, revision: int
+):
+    tree = apply(default("synchronised_weights"), revision)
+    assert not isinstance(tree, Rejection)
+    with nanogpt.modules(write(tree, tmp_path / "slow"), "config", "optimizer") as (config, module):
+        weight = torch.nn.Parameter(torch.ones(4))
+        optimizer = module.AdamW([weight], config.SCALES["tiny"])
+        for _ in range(4):  # the preflight takes two steps
+            weight.grad = torch.ones(4)
+            optimizer.step(0.1)
+        before, weight.grad = weight.detach().clone(), torch.ones(4)
+        if revision == 0:
+            with pytest.raises(AttributeError, match="slow_weights"):
+                optimizer.step(0.1)
+        else:
+            optimizer.step(0.1)
+            assert (weight > before).all(), "half of the way is taken back"
