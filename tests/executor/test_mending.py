@@ -251,3 +251,14 @@ async def test_without_repair_runs_a_crash_is_the_end(ground):
     assert isinstance(outcome, Failed)
     assert len(it.model.asked) == 1
     assert it.patches() == [(0, None, True)]
+
+
+async def test_a_mended_patch_has_as_many_attempts_as_any_if_its_node_is_to_blame(
+    ground, tmp_path: Path
+):
+    it = ground(CRASHES, RUNS)
+    (tmp_path / "env" / "score.py").write_text("raise SystemExit(1)")
+    outcome = await it.go_on()
+    assert isinstance(outcome, Failed)
+    assert (outcome.reason, outcome.attempt) == (Reason.SCORER_ERROR, 1 + SETTINGS.max_retries)
+    assert [reason for _, reason in it.ended()] == [Reason.CRASH, *[Reason.SCORER_ERROR] * 3]
