@@ -445,6 +445,13 @@ def test_several_diffs_of_an_answer_apply_one_after_the_other():
     assert model_after(answer) == MODEL.replace("scale = 1.0", "scale = 4.0")
 
 
+def test_a_hunk_under_no_name_belongs_to_the_file_of_the_one_before():
+    second = "@@\n-        return x\n+        return 2 * x\n"
+    answer = f"```diff\n{DIFF}```\n\nThen:\n\n```diff\n{second}```\n"
+    assert model_after(answer) == TWICE.replace("return x", "return 2 * x")
+    refused(f"```diff\n{second}```\n", Reason.NO_PATCH, "names no file")
+
+
 def test_a_block_after_another_belongs_to_the_same_file():
     answer = block("        return y\n", "        return 2 * y\n") + block(
         "        return x\n", "        return 3 * x\n", path=""
@@ -521,6 +528,7 @@ def test_a_unique_base_name_means_the_file_below_a_folder():
         "--- /dev/null\n+++ b/new.txt\n@@ -0,0 +1,3 @@\n+a\n+\n+b\n",
         "--- /dev/null\n+++ new.txt\n@@ -0,0 +1,9 @@\n+a\n\n+b\n",
         "--- a/new.txt\n+++ b/new.txt\n@@ -0,0 +1,3 @@\n+a\n+\n+b\n",
+        "```diff\n" + "--- a/new.txt\n+++ b/new.txt\n@@\n+a\n+\n+b\n".replace("\n", "\r\n") + "```",
         "--- /dev/null\n+++ b/new.txt\n+  1 | a\n+  2 | \n+  3 | b\n",
         "diff --git a/new.txt b/new.txt\nnew file mode 100644\n"
         "--- /dev/null\n+++ b/new.txt\n@@\n+a\n+\n+b\n",

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,7 +37,8 @@ TRAIN = toy.tree()["train.py"]
 
 def diff(added: str) -> str:
     lines = "".join(f" {line}\n" for line in TRAIN.splitlines()[1:3])
-    return f"```diff\n--- a/train.py\n+++ b/train.py\n@@\n{lines}+{added}\n```\n"
+    more = "".join(f"+{line}\n" for line in added.splitlines())
+    return f"```diff\n--- a/train.py\n+++ b/train.py\n@@\n{lines}{more}```\n"
 
 
 CRASHES = diff('raise NameError("no such name")')
@@ -100,8 +100,10 @@ class Ground:
     checks: Checks = field(default_factory=Checks)
     runs: int = 1
 
-    async def go_on(self, steps: float = float("inf")) -> Outcome:
-        """Run a head until the idea has its outcome.
+    async def go_on(
+        self, steps: float = float("inf"), until: Callable[[Scheduler], bool] = lambda _: False
+    ) -> Outcome | None:
+        """Run a head until the idea has its outcome, or until something is seen; then kill it.
 
         Raises:
             WorkspaceError: it was killed after so many steps.
@@ -136,13 +138,15 @@ class Ground:
         )
         ticking = asyncio.create_task(scheduler.keep_going())
         taken = asyncio.create_task(_first(executor))
-        done, _ = await asyncio.wait([taken, ticking], return_when=asyncio.FIRST_COMPLETED)
+        while not (taken.done() or ticking.done() or until(scheduler)):
+            await asyncio.wait([taken, ticking], timeout=0.02)
+        done = {task for task in (taken, ticking) if task.done()}
         for task in (taken, ticking):
             task.cancel()
         await asyncio.gather(taken, ticking, return_exceptions=True)
         await cluster.close()
         journal.close()
-        return (taken if taken in done else ticking).result()
+        return (taken if taken in done else ticking).result() if done else None
 
     def _implementer(self, journal: Journal) -> Implementer:
         return Implementer(
@@ -152,6 +156,7 @@ class Ground:
             role=builders.ROLE,
             how=replace(builders.IMPLEMENT, revisions=1),
             ask=journal.ask,
+            holds=journal.holds,
             preflight=self.checks,
             prompts=Prompts(),
             seed=0,
@@ -205,19 +210,29 @@ async def test_a_mended_patch_runs_as_a_further_attempt_of_its_idea(ground):
 
 async def test_a_head_that_is_killed_at_every_step_mends_and_runs_once(ground):
     it = ground(CRASHES, RUNS)
-    for kills in count():
+    kills, outcome = 0, None
+    while outcome is None:
         try:
             outcome = await it.go_on(steps=1)
         except WorkspaceError:
+            kills += 1
             assert kills < 10, "it does not get on"
-            continue
-        break
     assert kills >= 5, "requests, patches and runs are steps of their own"
     assert isinstance(outcome, Scored)
     assert [request.id for request in it.model.asked] == [f"{IDEA.id}/s0/r{n}" for n in (0, 1)]
     assert it.patches() == [(0, None, True), (1, FIRST, True)]
     assert it.ended() == [(FIRST, Reason.CRASH), (f"{IDEA.id}.r0.a1", None)]
     assert len(it.rows(OutcomeRow)) == 1
+
+
+async def test_a_head_that_is_killed_under_the_mended_run_does_not_mend_again(ground):
+    it = ground(CRASHES, diff("import time; time.sleep(1)\nVALUE = 1.5"))
+    assert await it.go_on(until=lambda scheduler: f"{IDEA.id}.r0.a1" in scheduler.open) is None
+    outcome = await it.go_on()
+    assert isinstance(outcome, Scored)
+    assert outcome.metric == 1.5
+    assert len(it.model.asked) == 2
+    assert it.patches() == [(0, None, True), (1, FIRST, True)]
 
 
 async def test_a_patch_that_cannot_be_mended_ends_as_the_crash_it_was(ground):
