@@ -15,7 +15,7 @@ from airr.executor.codebases import Tree
 from airr.nodelocal import node_folder
 from airr.records import Reason
 from tests import toy
-from tests.slurm.bench import PLAIN, all_are, backend, until, worker_array
+from tests.slurm.bench import PLAIN, SESSION, all_are, backend, until, worker_array
 from tests.slurm.cluster import VirtualCluster
 from tests.slurm.daemons import wait_until
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 def batch_of(folder: Path, codebase: Tree, **changes: object) -> Path:
     plan = toy.plan(folder, budget_seconds=100.0, **changes)
-    return toy.write_batch(folder, codebase, plan, f"airr-{folder.name}")
+    return toy.write_batch(folder, codebase, plan, f"airr-{folder.name}-{SESSION}")
 
 
 def result_in(folder: Path) -> Result:
