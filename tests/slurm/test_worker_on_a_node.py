@@ -98,7 +98,8 @@ async def test_what_a_killed_worker_left_the_next_one_on_the_node_removes(
     for process in processes_of(batch_file):
         if "airr.worker" in process.info["cmdline"]:
             process.kill()
-    await until(slurm, array, all_are(TaskState.FAILED))
+    # Slurm takes a batch script that was killed so for one that the node could not launch
+    await until(slurm, array, all_are(TaskState.FAILED, TaskState.NODE_FAIL))
     wait_until("its processes to be gone", lambda: not processes_of(batch_file))
     assert left_of(batch_file), "a worker that was killed could not clean up"
     after = folder / "after"
