@@ -214,3 +214,22 @@ def test_a_bound_in_dollars_that_bounds_nothing_is_refused_and_leaves_nothing(tm
     assert refused.returncode == 2
     assert "the price table lacks llm.ideator.model=qwen3" in refused.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_in_batches_an_epoch_asks_twice_for_its_ideas_and_for_all_first_samples(tmp_path: Path):
+    env = toy.make_campaign_env(tmp_path)
+    with Loopback(ToyModel()) as loopback:
+        loopback.batches.seconds = 0.0
+        done = evolve(
+            tmp_path, "llm=anthropic", f"llm.base_url={loopback.url}", "llm.batch=true",
+            "llm.ideator.model=claude-opus-4-5", "llm.implementer.model=claude-opus-4-6",
+            "campaign=batches", "search.epochs=1", *env, ANTHROPIC_API_KEY=KEY,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "in batches that take up to a day" in done.stdout
+    sizes = [len(batch.results) for batch in loopback.batches.kept.values()]
+    assert sizes == [1, 8], "one call for 4 ideas, then 2 samples of each"
+    tables = load(tmp_path / "runs" / "batches")
+    assert (tables.outcomes.status == "scored").all()
+    assert len(loopback.asked) == len(tables.calls), "revisions go out by themselves"
+    assert len(tables.calls) > 9

@@ -17,12 +17,12 @@ from rich.text import Text
 
 from airr.cluster.protocol import TaskState
 from airr.display.live import LOOK_SECONDS, first_outcomes, news
-from airr.display.tables import duration, gain_text, number
+from airr.display.tables import duration, gain_text, number, usd_text
 from airr.display.turned import told_of
 from airr.executor.executor import Step
 from airr.head import Head
 from airr.records import BASELINE, Scored
-from airr.summary import Best, best_ideas
+from airr.summary import Best, best_ideas, spend_of
 from airr.sweep import Lane
 
 
@@ -93,7 +93,7 @@ async def _watch(lanes: Sequence[Lane], console: Console, began: float) -> None:
 
 def _panel(lanes: Sequence[Lane], began: float) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=duration(time.monotonic() - began))
-    for column in ("campaign", "epoch", "ideas", "runs", "best gain"):
+    for column in ("campaign", "epoch", "ideas", "runs", "models", "best gain"):
         table.add_column(column)
     for lane in lanes:
         table.add_row(lane.config.campaign, *(_progress(lane.head) if lane.head else ()))
@@ -110,6 +110,7 @@ def _progress(head: Head) -> tuple[str, ...]:
         f"{epoch + 1}/{search.epochs}",
         f"{done}/{search.ideas_per_epoch}",
         f"{states[TaskState.RUNNING]} running, {states[TaskState.PENDING]} queued",
+        usd_text(spend_of(head.book.calls_so_far())),
         gain_text(best) if best else "",
     )
 
