@@ -19,7 +19,13 @@ from tests.llm.accounting import Bill, PrefixCache, tokens_in
 from tests.llm.batch_desk import BatchDesk, BatchFate
 
 KEY = "sk-loopback-0123456789"
-MODELS = ("claude-opus-4-5", "claude-opus-4-6", "claude-opus-5-5", "local-model")
+MODELS = (
+    "claude-opus-4-5",
+    "claude-opus-4-6",
+    "claude-opus-5-5",
+    "claude-sonnet-5-5",
+    "local-model",
+)
 
 
 class Fault(StrEnum):
