@@ -112,6 +112,20 @@ def test_training_stops_and_saves_before_the_deadline(data: Path, tmp_path: Path
     assert load(tmp_path / "out")["weights"]
 
 
+def test_training_saves_as_often_as_it_is_asked_to(data: Path, tmp_path: Path):
+    checkpoint = tmp_path / "out" / "checkpoint.pt"
+    process = nanogpt.start_training(
+        tmp_path / "out", data / "train_data", AIRR_STEPS="200", AIRR_SAVE_EVERY="0.2"
+    )
+    seen: set[int] = set()
+    while process.poll() is None:
+        if checkpoint.exists():
+            seen.add(checkpoint.stat().st_mtime_ns)
+        time.sleep(0.02)
+    nanogpt.finish(process)
+    assert len(seen) > 3
+
+
 def test_all_processes_stop_when_one_of_them_has_no_time_left(data: Path, tmp_path: Path):
     alike = "config.save_seconds\n"
     files = nanogpt.edited("train.py", alike, "config.save_seconds + 1e6 * (1 - world.rank)\n")
