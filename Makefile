@@ -11,7 +11,7 @@ ARGS ?=
 # test files side by side: many of them wait for schedulers and clocks more than they compute
 JOBS ?= 2
 
-.PHONY: help install evolve test test-long check format slurm-up slurm-down slurm-env clean
+.PHONY: help install evolve test test-long attacks check format slurm-up slurm-down slurm-env clean
 
 help:  ## say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ test: install  ## run the tests, those on a real Slurm included
 
 test-long: install  ## run the tests that take minutes each on a real Slurm
 	$(BIN)/python -m pytest -m long --numprocesses $(JOBS) --dist loadfile $(ARGS)
+
+attacks: install  ## run every hostile candidate for real, and print what became of each
+	$(BIN)/python -m pytest -m 'long or not long' tests/attacks $(ARGS)
 
 check: install  ## lint, format, types, import layers
 	$(BIN)/ruff check .

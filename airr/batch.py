@@ -58,6 +58,7 @@ class Plan:
 
     `env_folder` is the installed environment; `train_data` is shown to candidates read-only,
     `sealed_data` to the scorer alone; `checkpoint` is relative to the run's output folder.
+    `seals` are the hashes of the sealed files by folder and path (airr/seals.py).
     """
 
     env_folder: str
@@ -77,6 +78,7 @@ class Plan:
     disk_gb: float
     sandbox: str
     race: Race | None = None
+    seals: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
     @property
     def scorings(self) -> int:

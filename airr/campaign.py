@@ -15,7 +15,7 @@ from airr.book import Book
 from airr.config import Config
 from airr.errors import AirrError, BudgetSpent
 from airr.executor.executor import Executor
-from airr.records import Failed, Idea, Scored
+from airr.records import Idea, Scored, Trial, Withheld, how_it_ended
 from airr.researcher.ideas import Ideator
 from airr.researcher.strategies import INDEPENDENT, strategy_named
 from airr.researcher.strategy import Past
@@ -98,10 +98,10 @@ class Campaign:
     async def _measure_baseline(self) -> Scored:
         """Return the score of the unmodified codebase, run 0 of every campaign."""
         outcome = await self.executor.measure_baseline()
-        if isinstance(outcome, Failed):
+        if not isinstance(outcome, Scored):
             raise AirrError(
                 f"the unmodified codebase of env={self.config.env.name} fails "
-                f"({outcome.reason} while {outcome.stage}): no idea could be compared with it.\n"
+                f"({how_it_ended(outcome)}): no idea could be compared with it.\n"
                 f"{outcome.detail}\n"
                 "Once that is mended, start anew: remove "
                 f"{Path(self.config.root) / self.config.campaign}, or name another campaign=."
@@ -119,7 +119,7 @@ class Campaign:
     async def _ask_for_ideas(self, baseline: Scored) -> tuple[Idea, ...]:
         search, seed = self.config.search, self.config.seed
         past = Past(
-            trials=self.book.trials_before(self.epoch),
+            trials=_believed(self.book.trials_before(self.epoch)),
             baseline=baseline,
             metric=self.config.env.metric,
         )
@@ -147,3 +147,8 @@ def _first_error_alone() -> Generator[None]:
         yield
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
+
+
+def _believed(trials: tuple[Trial, ...]) -> tuple[Trial, ...]:
+    """Return the trials that the search may learn from: what is withheld is no parent."""
+    return tuple(trial for trial in trials if not isinstance(trial.outcome, Withheld))

@@ -49,11 +49,15 @@ FIXED = ("cluster.sandbox",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charter:
-    """What stands in campaign.yaml. `uid` makes the names of this campaign's jobs unique."""
+    """What stands in campaign.yaml. `uid` makes the names of this campaign's jobs unique.
+
+    `data_sha256` is that of the validation data; campaigns of before it was recorded have none.
+    """
 
     uid: str
     airr_version: str
     env_sha256: str
+    data_sha256: str = ""
     config: Mapping[str, Any]
 
     def setting(self, name: str, kind: type[Setting]) -> Setting:
@@ -73,6 +77,7 @@ class Charter:
             "uid": self.uid,
             "airr_version": self.airr_version,
             "env_sha256": self.env_sha256,
+            "data_sha256": self.data_sha256,
             "config": self.config,
         }
         return yaml.safe_dump(json.loads(json.dumps(fields)), sort_keys=False)
@@ -98,7 +103,12 @@ def read_charter(workspace: Workspace) -> Charter:
 
 
 def open_charter(
-    workspace: Workspace, config: Mapping[str, Any], *, version: str, env_sha256: str
+    workspace: Workspace,
+    config: Mapping[str, Any],
+    *,
+    version: str,
+    env_sha256: str,
+    data_sha256: str = "",
 ) -> Charter:
     """Return the campaign's charter: the one it was started with, or a new one.
 
@@ -109,7 +119,11 @@ def open_charter(
     """
     if not _has_begun(workspace):
         charter = Charter(
-            uid=uuid.uuid4().hex[:6], airr_version=version, env_sha256=env_sha256, config=config
+            uid=uuid.uuid4().hex[:6],
+            airr_version=version,
+            env_sha256=env_sha256,
+            data_sha256=data_sha256,
+            config=config,
         )
         write_atomically(workspace.config, charter.to_yaml().encode())
         return charter
@@ -118,10 +132,12 @@ def open_charter(
             f"{workspace.folder} holds the results of a campaign, but its campaign.yaml is gone: "
             "put a copy of it back, or start another one with campaign=NEWNAME"
         )
-    return check_charter(workspace, config, env_sha256=env_sha256)
+    return check_charter(workspace, config, env_sha256=env_sha256, data_sha256=data_sha256)
 
 
-def check_charter(workspace: Workspace, config: Mapping[str, Any], *, env_sha256: str) -> Charter:
+def check_charter(
+    workspace: Workspace, config: Mapping[str, Any], *, env_sha256: str, data_sha256: str = ""
+) -> Charter:
     """Return the charter of a campaign that may be gone on with in this way.
 
     Raises:
@@ -136,6 +152,8 @@ def check_charter(workspace: Workspace, config: Mapping[str, Any], *, env_sha256
     changes = fixed_changes(charter.config, config)
     if charter.env_sha256 != env_sha256:
         changes.append("the environment's own files (its codebase or its scorer) were edited")
+    if data_sha256 and charter.data_sha256 not in ("", data_sha256):
+        changes.append("the validation data is not what it was")
     if changes:
         listed = "\n  ".join(changes)
         raise WorkspaceError(

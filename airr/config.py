@@ -74,13 +74,18 @@ class Sandbox(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """What the scorer measures. `plausible` are bounds outside which a score is withheld."""
+    """What the scorer measures.
+
+    `plausible` are bounds outside which a score is withheld, and so is one that beats the best by
+    more than `jump` standard deviations of all; 0 means never.
+    """
 
     name: str
     unit: str
     direction: Direction
     reward: RewardFormula
     plausible: tuple[float, float]
+    jump: float
 
     def is_better(self, metric: float, than: float) -> bool:
         """Tell whether one value of this metric beats another."""

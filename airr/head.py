@@ -29,7 +29,13 @@ from airr.executor.executor import Executor
 from airr.executor.jobs import Scheduler
 from airr.executor.mending import Mending
 from airr.executor.patches import Implementer
-from airr.executor.plans import env_folder, preflight_plan, resolve_sandbox, training_plan
+from airr.executor.plans import (
+    env_folder,
+    preflight_plan,
+    resolve_sandbox,
+    training_plan,
+    with_seals,
+)
 from airr.executor.preflight import Preflight
 from airr.forecast import Hours, hours_of
 from airr.headlog import logged_into
@@ -93,6 +99,7 @@ async def take_the_head(
             raw,
             version=version("airr"),
             env_sha256=hash_of_folder(env_folder(config)),
+            data_sha256=hash_of_folder(Path(training_plan(config).sealed_data)),
         )
         if source:
             fork(source, workspace)
@@ -132,7 +139,7 @@ def assemble(  # noqa: PLR0913 - the composition root of a campaign
         workspace=workspace,
         book=book,
         cluster=cluster,
-        plan=training_plan(config),
+        plan=with_seals(training_plan(config)),
         metric=config.env.metric,
         settings=config.cluster,
         seed=config.seed,
@@ -150,7 +157,7 @@ def assemble(  # noqa: PLR0913 - the composition root of a campaign
         ask=purse.ask,
         holds=journal.holds,
         preflight=Preflight(
-            preflight_plan(config),
+            with_seals(preflight_plan(config)),
             uid=charter.uid,
             seed=config.seed,
             room=shared.preflights,

@@ -77,9 +77,11 @@ class Reason(StrEnum):
     NOT_CAUSAL = "not_causal"
     """The model's answer for a position depends on what follows it."""
     IMPLAUSIBLE = "implausible"
-    """The metric lies outside the environment's plausible bounds."""
+    """The metric is too good to be believed without verification."""
     DISK_FULL = "disk_full"
     """The candidate ran out of disk space or over its file-size limit."""
+    TOO_MANY_PROCESSES = "too_many_processes"
+    """The candidate was killed over its limit of processes and threads."""
     SCORER_ERROR = "scorer_error"
     """The sealed scorer itself failed; the idea is not to blame."""
     TAMPERED = "tampered"
@@ -287,12 +289,35 @@ class Failed:
     ended_at: datetime
 
 
-Outcome = Scored | Failed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """A measured result that nobody believes yet: kept for people to see, and counting as nothing.
+
+    It is no parent, no best idea and no reward until a verification puts a `Scored` in its place.
+    """
+
+    idea_id: str
+    repeat: int
+    attempt: int
+    reason: Reason
+    detail: str
+    metric: float
+    standard_error: float | None
+    train_seconds: float
+    score_seconds: float
+    wall_seconds: float
+    log_tail: str
+    scorer_version: str
+    reported: Mapping[str, float] = field(default_factory=dict[str, float])
+    ended_at: datetime
+
+
+Outcome = Scored | Failed | Withheld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeRow:
-    """The ledger's form of `Scored | Failed`: one table, `status` tells them apart."""
+    """The ledger's form of an outcome: one table, `status` is scored, failed or withheld."""
 
     idea_id: str
     repeat: int
@@ -313,18 +338,32 @@ class OutcomeRow:
     ended_at: datetime
 
 
+def how_it_ended(outcome: Failed | Withheld) -> str:
+    """Return in few words why an outcome is no score."""
+    if isinstance(outcome, Withheld):
+        return f"withheld, {outcome.reason}"
+    return f"{outcome.reason} while {outcome.stage}"
+
+
+SCORED, FAILED, WITHHELD = "scored", "failed", "withheld"
+KINDS = {SCORED: Scored, FAILED: Failed, WITHHELD: Withheld}
+
+
 def row_of(outcome: Outcome) -> OutcomeRow:
     """Return the ledger's form of an outcome."""
-    if isinstance(outcome, Scored):
-        absent: dict[str, Any] = {"status": "scored", "stage": None, "reason": None, "detail": ""}
-    else:
-        absent = {"status": "failed", "metric": None, "standard_error": None, "reward": 0.0}
+    match outcome:
+        case Scored():
+            absent: dict[str, Any] = {"status": SCORED, "stage": None, "reason": None, "detail": ""}
+        case Withheld():
+            absent = {"status": WITHHELD, "stage": Stage.SCORE, "reward": 0.0}
+        case Failed():
+            absent = {"status": FAILED, "metric": None, "standard_error": None, "reward": 0.0}
     return OutcomeRow(**asdict(outcome), **absent)
 
 
 def outcome_of(row: OutcomeRow) -> Outcome:
     """Return the outcome that a row of the ledger stands for."""
-    kind = Scored if row.status == "scored" else Failed
+    kind = KINDS[row.status]
     return kind(**{field.name: getattr(row, field.name) for field in fields(kind)})
 
 

@@ -81,7 +81,8 @@ def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = N
     known = workspace
     if not is_new:
         environment = hash_of_folder(env_folder(config))
-        uid = check_charter(workspace, raw, env_sha256=environment).uid
+        data = hash_of_folder(Path(training_plan(config).sealed_data))
+        uid = check_charter(workspace, raw, env_sha256=environment, data_sha256=data).uid
     elif forked_from:
         known = Workspace(Path(config.root) / forked_from)
         read_charter(known)

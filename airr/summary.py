@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import hypot
 
 from airr.config import Metric
-from airr.records import BASELINE, Call, Failed, Idea, Outcome, Patch, Reason, Run, Scored
+from airr.records import BASELINE, Call, Failed, Idea, Outcome, Patch, Reason, Run, Scored, Withheld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,11 @@ def _against(baseline: Scored, idea: Idea, outcome: Scored, metric: Metric) -> B
     error = None if errors[0] is None or errors[1] is None else hypot(errors[0], errors[1])
     gain = metric.gain(outcome.metric, baseline.metric)
     return Best(idea=idea, outcome=outcome, gain=gain, gain_error=error)
+
+
+def withheld(outcomes: Mapping[str, Outcome]) -> list[Withheld]:
+    """Return the outcomes that wait for a verification."""
+    return [outcome for outcome in outcomes.values() if isinstance(outcome, Withheld)]
 
 
 def failures(outcomes: Mapping[str, Outcome]) -> Counter[Reason]:

@@ -29,6 +29,7 @@ LOSS = Metric(
     direction=Direction.MINIMIZE,
     reward=RewardFormula.INVERSE,
     plausible=(0.5, 6.0),
+    jump=4.0,
 )
 
 SEARCH = Search(

@@ -210,6 +210,7 @@ def _shielded(home: Path, plan: Plan) -> tuple[str, ...]:
         writable=(str(home),),
         folder=str(home),
         environment=candidate_environment(os.environ, {}, home=str(home)),
+        memory_bytes=1 << 30,
         gpus=plan.gpus,
         network=False,
     )

@@ -6,7 +6,7 @@ from airr.batch import Result
 from airr.checks.candidates import Candidate, Expected
 from airr.checks.finding import Finding, failed, ok, warning
 from airr.config import Env, Metric
-from airr.records import BASELINE, INFRASTRUCTURE, Failed, Outcome, Reason, Scored
+from airr.records import BASELINE, INFRASTRUCTURE, Failed, Outcome, Reason, Scored, how_it_ended
 from airr.summary import Best, best_ideas
 
 NO_FAULT_OF_ITS_OWN = INFRASTRUCTURE | {Reason.CANCELLED, Reason.UNSATISFIABLE}
@@ -28,10 +28,10 @@ def judge_preflight(result: Result, limit_seconds: float) -> Finding:
 
 def judge_baseline(outcome: Outcome, env: Env) -> Finding:
     """Judge the run that every idea will be compared with."""
-    if isinstance(outcome, Failed):
+    if not isinstance(outcome, Scored):
         return failed(
             "baseline",
-            f"{outcome.reason} while {outcome.stage}: {first(outcome.detail)}",
+            f"{how_it_ended(outcome)}: {first(outcome.detail)}",
             f"mend codebase, scorer or settings of env={env.name}; its log is kept",
         )
     took = f"trained in {outcome.train_seconds:.0f} of {env.budget_seconds:g} s"
@@ -41,8 +41,8 @@ def judge_baseline(outcome: Outcome, env: Env) -> Finding:
 
 def judge_seeds(first_seed: Scored, second: Outcome) -> Finding:
     """Tell how far two seeds lie apart: what is smaller is no gain."""
-    if isinstance(second, Failed):
-        found = f"another seed fails: {second.reason} while {second.stage}: {first(second.detail)}"
+    if not isinstance(second, Scored):
+        found = f"another seed fails: {how_it_ended(second)}: {first(second.detail)}"
         return failed("seeds", found, "mend it: one baseline in two would fail")
     if second.metric == first_seed.metric:
         return warning(
@@ -77,8 +77,10 @@ def _judge_no_op(
     candidate: Candidate, outcome: Outcome, baseline: Scored, second: Scored, metric: Metric
 ) -> Finding:
     name, what = candidate.name, candidate.what
-    if isinstance(outcome, Failed):
-        return failed(name, f"{what}: {_ending(outcome)}", "let patches that change nothing pass")
+    if not isinstance(outcome, Scored):
+        return failed(
+            name, f"{what}: {how_it_ended(outcome)}", "let patches that change nothing pass"
+        )
     if outcome.metric == baseline.metric:
         return ok(name, f"{what}: the baseline's score to the last digit")
     best = _compare(candidate, outcome, baseline, metric)
@@ -103,17 +105,17 @@ def _judge_empty(candidate: Candidate, outcome: Outcome) -> Finding:
             "let the scorer take the checkpoint of the spec, and nothing that lay there before",
         )
     if outcome.reason is not Reason.NO_CHECKPOINT:
-        found = f"{what}: {_ending(outcome)}, where no_checkpoint was to be expected"
+        found = f"{what}: {how_it_ended(outcome)}, where no_checkpoint was to be expected"
         return warning(name, found, "see that a program which saves nothing ends with status 0")
-    return ok(name, f"{what}: {_ending(outcome)}")
+    return ok(name, f"{what}: {how_it_ended(outcome)}")
 
 
 def _judge_cheat(
     candidate: Candidate, outcome: Outcome, baseline: Scored, metric: Metric
 ) -> Finding:
     name, what = candidate.name, candidate.what
-    if isinstance(outcome, Failed):
-        return ok(name, f"{what}: {_ending(outcome)}")
+    if not isinstance(outcome, Scored):
+        return ok(name, f"{what}: {how_it_ended(outcome)}")
     best = _compare(candidate, outcome, baseline, metric)
     found = f"{what}: {metric.name} {_number(outcome)}, a gain of {best.gain:+.4f}"
     if best.gain > 0 and (best.gain_error is None or not best.is_noise):
@@ -126,10 +128,6 @@ def _judge_cheat(
 def _compare(candidate: Candidate, outcome: Scored, baseline: Scored, metric: Metric) -> Best:
     outcomes = {BASELINE: baseline, candidate.name: outcome}
     return best_ideas({candidate.name: candidate.idea()}, outcomes, metric, 1)[0]
-
-
-def _ending(outcome: Failed) -> str:
-    return f"{outcome.reason} while {outcome.stage}"
 
 
 def _number(outcome: Scored) -> str:

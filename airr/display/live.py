@@ -18,6 +18,7 @@ from rich.text import Text
 from airr.cluster.protocol import TaskState
 from airr.config import Sandbox
 from airr.display.tables import (
+    UNSHIELDED,
     best_table,
     counted,
     duration,
@@ -28,12 +29,14 @@ from airr.display.tables import (
     number,
     spend_lines,
     time_line,
+    with_warning,
+    withheld_lines,
 )
 from airr.executor.executor import Step
 from airr.head import Head
 from airr.ledger import read_records
-from airr.records import BASELINE, Failed, Outcome, Patch, Scored
-from airr.summary import best_ideas, failures, time_spent
+from airr.records import BASELINE, Failed, Outcome, Patch, Scored, Withheld
+from airr.summary import best_ideas, failures, time_spent, withheld
 
 LOOK_SECONDS = 0.5
 BEST_SHOWN = 10
@@ -82,11 +85,11 @@ class _Warnings(logging.Handler):
         _say(self._console, now - self._began, record.getMessage())
 
 
-def opening(head: Head) -> str:
+def opening(head: Head) -> Text:
     """Return the first lines: what was chosen, so that `auto` is no secret."""
     config = head.config
     cluster, env = config.cluster, config.env
-    shield = "candidates run WITHOUT a sandbox" if cluster.sandbox is Sandbox.NONE else ""
+    shield = f"candidates run {UNSHIELDED}" if cluster.sandbox is Sandbox.NONE else ""
     where = f"{cluster.scheduler}: {head.place}; {env.cpus} CPU and {env.gpus} GPU per run"
     if cluster.pack > 1:
         where += f", up to {cluster.pack} runs on a node"
@@ -98,7 +101,7 @@ def opening(head: Head) -> str:
         f"search    {config.search.name}: {counted(config.search.epochs, 'epoch')} of "
         f"{counted(config.search.ideas_per_epoch, 'idea')}, seed {config.seed}",
     ]
-    return "\n".join(lines) + "\n"
+    return with_warning("\n".join(lines) + "\n")
 
 
 def closing(head: Head, seconds: float) -> Group:
@@ -116,12 +119,15 @@ def closing(head: Head, seconds: float) -> Group:
     failed = failure_line(failures(ideas))
     lines = [
         f"{counted(len(ideas), 'idea')}: {scored} scored, {failed}",
+        *withheld_lines(withheld(ideas)),
         f"took    {duration(seconds)}",
         f"stages  {time_line(time_spent(calls, patches, runs, outcomes))}",
         f"spent   {_spent(head)}",
         f"ledger  {head.workspace.ledger} (Python: airr.ledger.load('{folder}'))",
         f"next    python -m airr.status campaign={folder}   how it stands",
     ]
+    if head.config.cluster.sandbox is Sandbox.NONE:
+        lines.append(f"trust   candidates ran {UNSHIELDED}")
     if head.campaign.stopped:
         lines.insert(0, f"stopped {head.campaign.stopped}")
     else:
@@ -131,7 +137,7 @@ def closing(head: Head, seconds: float) -> Group:
         )
     if head.config.llm.is_offline:
         lines.insert(1, "ideas   from the offline catalogue; no model was asked")
-    return Group(best_table(best, baseline, metric), Text("\n".join(lines)))
+    return Group(best_table(best, baseline, metric), with_warning("\n".join(lines)))
 
 
 def _spent(head: Head) -> str:
@@ -183,6 +189,8 @@ def news(head: Head, idea_id: str) -> str:
     if isinstance(outcome, Failed):
         return f"{idea_id}  failed ({outcome.reason} while {outcome.stage})  {what}"
     metric = head.config.env.metric
+    if isinstance(outcome, Withheld):
+        return f"{idea_id}  held back until verified: {outcome.detail}  {what}"
     return f"{idea_id}  {metric.name} {number(outcome.metric, outcome.standard_error)}  {what}"
 
 

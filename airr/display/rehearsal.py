@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airr.cluster.protocol import JobArray
 from airr.config import Sandbox
-from airr.display.tables import counted, duration, models_text
+from airr.display.tables import UNSHIELDED, counted, duration, models_text
 from airr.executor.arrays import MOST_AT_ONCE
 from airr.forecast import arrays_of, full_tasks, ideator_calls, implementer_calls, least_seconds
 from airr.head import run_hours
@@ -46,7 +46,7 @@ def _campaign(rehearsal: Rehearsal) -> str:
     state = "new" if rehearsal.is_new else "goes on"
     if rehearsal.holder:
         state = f"is being run by {rehearsal.holder}: a second head would be refused"
-    shield = "WITHOUT a sandbox" if cluster.sandbox is Sandbox.NONE else f"in {cluster.sandbox}"
+    shield = UNSHIELDED if cluster.sandbox is Sandbox.NONE else f"in {cluster.sandbox}"
     return _lines(
         campaign=f"{folder}: {state}",
         env=f"{config.env.name}: {config.env.title}",

@@ -7,18 +7,27 @@ import time
 from rich.console import Group
 from rich.text import Text
 
+from airr.batch import Batch
 from airr.charter import Charter, read_charter
 from airr.cluster.queue import Glance, describe
-from airr.config import Metric, parse
-from airr.display.tables import best_table, counted, failure_line, spend_lines
+from airr.config import Metric, Sandbox, parse
+from airr.display.tables import (
+    UNSHIELDED,
+    best_table,
+    counted,
+    failure_line,
+    spend_lines,
+    with_warning,
+    withheld_lines,
+)
 from airr.errors import WorkspaceError
 from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.forecast import hours_of, left_of
 from airr.lease import holder_of
 from airr.ledger import read_records, read_table
 from airr.records import BASELINE, Call, Idea, OutcomeRow, Run, Scored, outcome_of
-from airr.summary import best_ideas, failures, gpu_hours_of
-from airr.workspace import Workspace
+from airr.summary import best_ideas, failures, gpu_hours_of, withheld
+from airr.workspace import Workspace, names_in
 
 BEST_SHOWN = 5
 BEATS_WITHIN_SECONDS = 90
@@ -62,6 +71,8 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
         f"{workspace.name}: {_state(workspace, len(own), len(ideas), wanted)}",
         f"  epoch {epoch + 1} of {epochs}; {len(ideas)} ideas proposed, "
         f"{scored} scored, {failure_line(failures(own))}",
+        *(f"  {line}" for line in withheld_lines(withheld(own))),
+        *([f"  candidates run {UNSHIELDED}"] if _is_unshielded(workspace) else []),
         f"  {_open_line(workspace, open_runs, queue)}",
         *(f"  {line}" for line in spent),
         f"  {gpu_hours_of(runs):.1f} GPU-hours"
@@ -69,9 +80,9 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
     ]
     baseline = outcomes.get(BASELINE)
     if not isinstance(baseline, Scored):
-        return Group(Text("\n".join(text)))
+        return Group(with_warning("\n".join(text)))
     best = best_ideas(ideas, outcomes, metric, BEST_SHOWN)
-    return Group(Text("\n".join(text)), best_table(best, baseline, metric))
+    return Group(with_warning("\n".join(text)), best_table(best, baseline, metric))
 
 
 def _measured(workspace: Workspace, charter: Charter, queue: Glance | None) -> str:
@@ -99,6 +110,17 @@ def _state(workspace: Workspace, done: int, proposed: int, wanted: int) -> str:
     if done == proposed and proposed >= wanted:
         return "complete"
     return "interrupted: the same command goes on"
+
+
+def _is_unshielded(workspace: Workspace) -> bool:
+    """Tell whether the last batch ran without a sandbox."""
+    for name in sorted(names_in(workspace.jobs), reverse=True):
+        try:
+            batch = Batch.from_json((workspace.batch(name) / "batch.json").read_bytes())
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # it was taken back, or is damaged: see the head's log
+        return batch.plan.sandbox == Sandbox.NONE
+    return False
 
 
 def _open_line(workspace: Workspace, runs: list[OpenRun], queue: Glance | None) -> str:

@@ -10,8 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from airr.config import OFFLINE, Llm, Metric, Role
-from airr.records import BASELINE, Call, Reason, Scored
+from airr.records import BASELINE, Call, Reason, Scored, Withheld
 from airr.summary import Best, Spend, spend_by_role, spend_of
+
+UNSHIELDED = "WITHOUT a sandbox"
+"""Whoever reads this has asked for it, and is told at every turn."""
 
 
 def best_table(best: Sequence[Best], baseline: Scored, metric: Metric) -> Table:
@@ -61,6 +64,18 @@ def failure_line(failures: Counter[Reason]) -> str:
         return "none failed"
     reasons = ", ".join(f"{count} {reason}" for reason, count in failures.most_common())
     return f"{failures.total()} failed: {reasons}"
+
+
+def withheld_lines(held: Sequence[Withheld]) -> list[str]:
+    """Return a line for each score that is too good to be believed yet."""
+    return [f"held    {one.idea_id} until it is verified: {one.detail}" for one in held]
+
+
+def with_warning(text: str) -> Text:
+    """Return a text in which it stands in red that candidates run without a sandbox."""
+    shown = Text(text)
+    shown.highlight_words([UNSHIELDED], style="bold red")
+    return shown
 
 
 def models_text(llm: Llm) -> str:

@@ -35,7 +35,7 @@ from airr.executor.results import (
 )
 from airr.executor.submissions import Submissions
 from airr.executor.verdicts import Absence, Verdict, verdict_of
-from airr.records import INFRASTRUCTURE, Codebase, Failed, Outcome, RunKey, row_of
+from airr.records import INFRASTRUCTURE, Codebase, Failed, Outcome, RunKey, Scored, row_of
 from airr.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -194,7 +194,9 @@ class Scheduler:
         awaited = [result for result in results if self._is_awaited(result)]
         self._stopped = {one.key.name: one for one in awaited if was_stopped(one)}
         fresh = [result for result in awaited if not was_stopped(result)]
-        self._enter([(self.open[r.key.name], judge_result(r, self._metric), r) for r in fresh])
+        past = [outcome for outcome in self._book.outcomes.values() if isinstance(outcome, Scored)]
+        judged = [(self.open[r.key.name], judge_result(r, self._metric, past), r) for r in fresh]
+        self._enter(judged)
         for result in results:
             if result.key.name not in self._stopped:
                 file_away(self._workspace, result)

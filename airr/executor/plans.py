@@ -11,6 +11,7 @@ from airr.cluster.slurm_settings import SlurmSettings
 from airr.config import Bench, Sandbox
 from airr.errors import ConfigError
 from airr.resources import resource
+from airr.seals import seal
 
 
 def training_plan(config: Bench) -> Plan:
@@ -56,6 +57,12 @@ def preflight_plan(config: Bench) -> Plan:
         nodes=1,
         gpus=0,
     )
+
+
+def with_seals(plan: Plan) -> Plan:
+    """Return the plan with the hashes of what must not change while its runs go on."""
+    folders = (plan.env_folder, plan.sealed_data)
+    return replace(plan, seals={folder: seal(Path(folder)) for folder in folders})
 
 
 def env_folder(config: Bench) -> Path:

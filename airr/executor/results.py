@@ -6,14 +6,16 @@ whether its job was preempted, cancelled, or at its limit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from airr.batch import Result
 from airr.cluster.protocol import TaskState, TaskStatus
 from airr.config import Metric
 from airr.executor.openruns import OpenRun
+from airr.executor.plausibility import doubt
 from airr.executor.verdicts import ENDED_AS, REASONS
-from airr.records import STOPPED, Failed, Outcome, Reason, Run, RunState, Scored, Stage
+from airr.records import STOPPED, Failed, Outcome, Reason, Run, RunState, Scored, Stage, Withheld
 
 NODE_LOST = {Reason.NODE_FAIL: RunState.NODE_FAIL}
 """Results in which a worker says that its node could not run it; others without a stop are
@@ -28,15 +30,13 @@ def was_stopped(result: Result) -> bool:
     return result.reason in STOPPED
 
 
-def judge_result(result: Result, metric: Metric) -> Outcome:
-    """Return what a worker's result means in this environment."""
-    key = result.key
-    low, high = metric.plausible
+def judge_result(result: Result, metric: Metric, past: Sequence[Scored]) -> Outcome:
+    """Return what a worker's result means in this environment, after what was scored before."""
     if result.metric is None:
         return _failure(result, result.stage or Stage.TRAIN, result.reason or Reason.LOST)
-    if not low <= result.metric <= high:
-        detail = f"{metric.name}={result.metric:.4g} lies outside the plausible {low:g} to {high:g}"
-        return _failure(result, Stage.SCORE, Reason.IMPLAUSIBLE, detail)
+    if why := doubt(result.metric, result.standard_error, past, metric):
+        return _withheld(result, result.metric, why)
+    key = result.key
     return Scored(
         idea_id=key.idea_id,
         repeat=key.repeat,
@@ -127,6 +127,8 @@ def describe_outcome(outcome: Outcome) -> str:
     if isinstance(outcome, Scored):
         return f"{name}: scored {outcome.metric:.5g} in {outcome.wall_seconds:.0f} s"
     first = outcome.detail.partition("\n")[0][:200]
+    if isinstance(outcome, Withheld):
+        return f"{name}: withheld until verified: {first}"
     return f"{name}: {outcome.reason} while {outcome.stage}: {first}"
 
 
@@ -139,6 +141,25 @@ def _state(run: OpenRun, outcome: Outcome, result: Result | None) -> RunState:
     if isinstance(outcome, Failed):
         return NODE_LOST.get(outcome.reason, RunState.COMPLETED)
     return RunState.COMPLETED
+
+
+def _withheld(result: Result, metric: float, detail: str) -> Withheld:
+    key = result.key
+    return Withheld(
+        idea_id=key.idea_id,
+        repeat=key.repeat,
+        attempt=key.attempt,
+        reason=Reason.IMPLAUSIBLE,
+        detail=detail,
+        metric=metric,
+        standard_error=result.standard_error,
+        train_seconds=result.train_seconds,
+        score_seconds=result.score_seconds,
+        wall_seconds=result.ended_at - result.started_at,
+        log_tail=result.log_tail,
+        scorer_version=result.scorer_version,
+        ended_at=_time(result.ended_at),
+    )
 
 
 def _failure(result: Result, stage: Stage, reason: Reason, detail: str | None = None) -> Failed:

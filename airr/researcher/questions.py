@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from airr.config import Metric, Role
 from airr.llm.protocol import Message, Purpose, Request
 from airr.prompts import Prompts, numbered
-from airr.records import Scored, Trial
+from airr.records import Scored, Trial, how_it_ended
 from airr.researcher.blocks import Block
 from airr.researcher.history import most_telling
 from airr.researcher.strategy import IdeaRequest
@@ -164,7 +164,7 @@ class Questions:
         if isinstance(outcome, Scored):
             result = f"{self._metric.name} {outcome.metric:.4f}"
         else:
-            result = f"failed ({outcome.reason} while {outcome.stage})"
+            result = f"failed ({how_it_ended(outcome)})"
         return {"id": trial.idea.id, "text": trial.idea.text, "result": result}
 
 

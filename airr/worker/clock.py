@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import queue
 import resource
 import signal
 import subprocess
@@ -21,11 +22,20 @@ from pathlib import Path
 from typing import IO
 
 from airr.worker.stop import Stop
+from airr.worker.tree import (
+    become_subreaper,
+    descendants,
+    kill_descendants,
+    proportional_memory,
+    resident_memory,
+    size_of_folder,
+    threads,
+)
 
 PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
 WATCH_SECONDS = 0.25
 LIMITS_SECONDS = 1.0
+MEASURE_SECONDS = 5.0
 SIGNAL_SECONDS = 0.5
 """A scheduler that ends a job signals all of its processes: ours may hear of it last."""
 
@@ -41,6 +51,8 @@ class Ending(StrEnum):
     """It was killed over its memory limit."""
     DISK = "disk"
     """It was killed over its disk limit."""
+    PROCESSES = "processes"
+    """It was killed over its limit of processes and threads."""
     STOPPED = "stopped"
     """The worker itself was told to stop."""
     UNSTARTED = "unstarted"
@@ -49,12 +61,16 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a process tree may use. `deadline` is on the monotonic clock."""
+    """What a process tree may use. `deadline` is on the monotonic clock.
+
+    `processes` counts threads too; files count where they lie, below `disk_folders`.
+    """
 
     deadline: float
+    processes: int
     memory_bytes: int
     disk_bytes: int
-    disk_folder: Path
+    disk_folders: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +106,7 @@ def run_limited(
         stdout=subprocess.PIPE if log else None,
         stderr=subprocess.STDOUT if log else None,
         start_new_session=True,
-        preexec_fn=_limit_child(limits.disk_bytes),  # noqa: PLW1509 - it makes two system calls
+        preexec_fn=_limit_child(limits),  # noqa: PLW1509 - it makes a few system calls
     )
     reader = _copying(process.stdout, log)
     ending = _watch(process, limits, stop)
@@ -121,126 +137,96 @@ def _bid_farewell(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def _watch(process: subprocess.Popen[bytes], limits: Limits, stop: Stop) -> Ending:
-    """Return why the process may run no longer, as soon as that is so."""
-    next_look = 0.0
-    while True:
-        try:
-            process.wait(timeout=min(WATCH_SECONDS, max(0.0, limits.deadline - time.monotonic())))
-        except subprocess.TimeoutExpired:
-            pass
-        else:
-            return Ending.EXITED
-        now = time.monotonic()
-        if stop.is_set():
-            return Ending.STOPPED
-        if now >= limits.deadline:
-            return Ending.DEADLINE
-        if now >= next_look:
-            next_look = now + LIMITS_SECONDS
-            if memory_of_descendants() > limits.memory_bytes:
-                return Ending.MEMORY
-            if size_of_folder(limits.disk_folder) > limits.disk_bytes:
-                return Ending.DISK
+    """Return why the process may run no longer, as soon as that is so.
+
+    Measuring many processes or files takes its time, which must not keep the deadline waiting: it
+    is done by threads of its own.
+    """
+    over: queue.SimpleQueue[Ending] = queue.SimpleQueue()
+    done = threading.Event()
+    for look in (_over_in_memory, _over_on_disk):
+        threading.Thread(target=_look_out, args=(look, limits, over, done), daemon=True).start()
+    try:
+        while True:
+            left = limits.deadline - time.monotonic()
+            try:
+                process.wait(timeout=min(WATCH_SECONDS, max(0.0, left)))
+            except subprocess.TimeoutExpired:
+                pass
+            else:
+                return Ending.EXITED
+            if stop.is_set():
+                return Ending.STOPPED
+            if time.monotonic() >= limits.deadline:
+                return Ending.DEADLINE
+            with contextlib.suppress(queue.Empty):
+                return over.get_nowait()
+    finally:
+        done.set()
 
 
-def _limit_child(file_bytes: int) -> Callable[[], None]:
-    """Return what the child does before it becomes the command: file size, death with us."""
+def _look_out(
+    look: Callable[[Limits], Ending | None],
+    limits: Limits,
+    over: queue.SimpleQueue[Ending],
+    done: threading.Event,
+) -> None:
+    """Look again and again until a limit is exceeded or nobody wants to know any more."""
+    while not done.is_set():
+        if (ending := look(limits)) is not None:
+            over.put(ending)
+            return
+        done.wait(LIMITS_SECONDS)
+
+
+def _over_in_memory(limits: Limits) -> Ending | None:
+    """Return which limit the living processes are over. Pages that they share count once.
+
+    To find out what is shared is slow: it is done where the sum would be too much without.
+    """
+    alive = descendants()
+    if sum(map(threads, alive)) > limits.processes:
+        return Ending.PROCESSES
+    if sum(map(resident_memory, alive)) <= limits.memory_bytes:
+        return None
+    total, until = 0, time.monotonic() + MEASURE_SECONDS
+    for pid in alive:
+        total += proportional_memory(pid)
+        if total > limits.memory_bytes:
+            return Ending.MEMORY
+        if time.monotonic() > until:  # so many that they are better counted again
+            return None
+    return None
+
+
+def _over_on_disk(limits: Limits) -> Ending | None:
+    used = 0
+    for folder in limits.disk_folders:
+        used += size_of_folder(folder, enough=limits.disk_bytes - used, until=limits.deadline)
+        if used > limits.disk_bytes:
+            return Ending.DISK
+    return None
+
+
+def _limit_child(limits: Limits) -> Callable[[], None]:
+    """Return what the child does before it becomes the command: its limits, death with us.
+
+    The kernel's own limit of processes is a backstop between two looks. It counts all that a user
+    runs where there is no sandbox, and nothing of root's, so it is twice ours, or what we have.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
+    _, most = resource.getrlimit(resource.RLIMIT_NPROC)
+    processes = 2 * limits.processes
+    if most != resource.RLIM_INFINITY:
+        processes = min(processes, most)
 
     def prepare() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits.disk_bytes, limits.disk_bytes))
+        resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     return prepare
-
-
-def become_subreaper() -> None:
-    """Have orphaned descendants handed to this process, so that none escapes the kill."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def kill_descendants() -> None:
-    """Kill everything below this process until nothing is left, and reap it."""
-    for _ in range(100):
-        alive = descendants()
-        if not alive:
-            return
-        for pid in alive:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        _reap(alive)
-        time.sleep(0.02)
-
-
-def _reap(pids: Sequence[int]) -> None:
-    """Collect the orphans among our children; the command itself is left to its Popen."""
-    for pid in pids[1:]:
-        try:
-            os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            continue
-
-
-def descendants() -> list[int]:
-    """Return the living processes below this one, the oldest child first."""
-    found: list[int] = []
-    frontier = [os.getpid()]
-    while frontier:
-        children = [child for pid in frontier for child in _children(pid)]
-        found += [child for child in children if not _is_zombie(child)]
-        frontier = children
-    return found
-
-
-def _children(pid: int) -> list[int]:
-    children: list[int] = []
-    try:
-        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names only
-            children += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        pass  # it ended while we looked
-    return children
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
-def memory_of_descendants() -> int:
-    """Return the private and proportional shared memory of all descendants, in bytes."""
-    return sum(_proportional_memory(pid) for pid in descendants())
-
-
-def _proportional_memory(pid: int) -> int:
-    try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass  # it ended, or is not ours to read
-    return 0
-
-
-def size_of_folder(folder: Path) -> int:
-    """Return the bytes that the files below a folder take on disk; links are not followed."""
-    total = 0
-    pending = [folder]
-    while pending:
-        try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(Path(entry.path))
-        except OSError:
-            continue  # removed while we looked
-    return total
 
 
 class LogFile:

@@ -19,8 +19,9 @@ STATUSES = {
     Ending.DEADLINE: 12,
     Ending.EXITED: 13,
     Ending.DISK: 14,
-    Ending.MEMORY: 15,
-    Ending.UNSTARTED: 16,
+    Ending.PROCESSES: 15,
+    Ending.MEMORY: 16,
+    Ending.UNSTARTED: 17,
 }
 KILLED = (-9, 137)
 """What a process leaves that somebody killed: the kernel, for want of memory."""

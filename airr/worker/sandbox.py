@@ -2,7 +2,8 @@
 
 A candidate sees its codebase, its output, the training data, the environment's folder and the
 system's programs; no home, no campaign, no validation data, no key, and no network but loopback,
-unless its training spans nodes.
+unless its training spans nodes. What must stay unseen is masked wherever it lies below something
+that is shown: validation data, and library modules that validation text was cut from.
 """
 
 from __future__ import annotations
@@ -25,21 +26,42 @@ NETWORK_FILES = ("/etc/hosts", "/etc/host.conf", "/etc/resolv.conf")
 PASSED_ON = re.compile(r"LANG|LC_ALL|CUDA_VISIBLE_DEVICES|MASTER_(?:ADDR|PORT)|NCCL_\w+|GLOO_\w+")
 GPU_DEVICES = ("nvidia*", "dri", "kfd")
 FAST_NETWORK = "/dev/infiniband"
+PYTHON_LIBRARIES = ("python3*", "lib*/python3*", "local/lib*/python3*")
+"""Where Pythons keep their standard library, below what a candidate sees."""
+HIDDEN_LIST = "hidden.txt"
+"""The file beside validation data that names the library modules it was cut from."""
+HIDDEN_MODULE = Path(__file__).with_name("hidden_module.py")
+"""What stands in the place of a library module that is hidden."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What a candidate's process sees of the node, beside system programs and Python itself.
 
-    `network` is the node's own, for a training that spans nodes; without it there is loopback.
+    `temporary` folders are writable, empty and gone afterwards; each holds at most `memory_bytes`.
+    `hidden` paths stay unseen though they may lie below what is seen, and so do `hidden_modules`,
+    by their path in Python's library (`ftplib.py`, `wsgiref`). `network` is the node's own, for a
+    training that spans nodes; without it there is loopback.
     """
 
     readable: tuple[str, ...]
     writable: tuple[str, ...]
+    temporary: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    hidden_modules: tuple[str, ...] = ()
     folder: str
     environment: Mapping[str, str]
+    memory_bytes: int
     gpus: int
     network: bool
+
+
+def hidden_modules(sealed_data: str) -> tuple[str, ...]:
+    """Return the library modules that an environment's validation text was cut from."""
+    try:
+        return tuple((Path(sealed_data) / HIDDEN_LIST).read_text(encoding="utf-8").split())
+    except FileNotFoundError:
+        return ()
 
 
 def shield(kind: str, view: View) -> tuple[str, ...]:
@@ -67,28 +89,98 @@ def _unshielded(view: View) -> tuple[str, ...]:
 def _bubblewrap(view: View) -> tuple[str, ...]:
     """Return the bubblewrap prefix: new namespaces, an empty root, dead with its parent."""
     argv = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
-    argv += ["--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
-    argv += ["--perms", "1777", "--tmpfs", "/dev/shm"]
-    environment = dict(view.environment)
-    if view.gpus:
-        named = environment.get("CUDA_VISIBLE_DEVICES")
-        shown = gpus_to_show(named, usable_gpus(), _gpu_devices())
-        for device in shown.devices:
-            argv += ["--dev-bind", device, device]
-        argv += ["--ro-bind", "/sys", "/sys"]
-        if shown.names is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = shown.names
-    if view.network:
-        argv += ["--share-net", "--dev-bind-try", FAST_NETWORK, FAST_NETWORK]
-        for path in NETWORK_FILES:
-            argv += ["--ro-bind-try", path, path]
-    for path in (*_system_paths(), *_python_paths(), *view.readable):
+    argv += ["--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev"]
+    argv += [*_tmpfs("/tmp", view), "--perms", "1777", *_tmpfs("/dev/shm", view)]
+    gpus, environment = _gpus(view)
+    argv += [*gpus, *_network(view)]
+    shown = [*_system_paths(), *_python_paths()]
+    for path in shown:
+        argv += _show_read_only(path)
+    argv += _masks([*view.hidden, *_library_files(view.hidden_modules, shown)], shown)
+    for path in view.readable:
         argv += ["--ro-bind", path, path]
     for path in view.writable:
         argv += ["--bind", path, path]
+    for path in view.temporary:
+        argv += _tmpfs(path, view)
+    argv += _masks(view.hidden, view.readable)
     for name, value in environment.items():
         argv += ["--setenv", name, value]
     return (*argv, "--chdir", view.folder, "--")
+
+
+def _gpus(view: View) -> tuple[list[str], dict[str, str]]:
+    """Return what shows a candidate its GPUs, and its environment with their names in it."""
+    environment = dict(view.environment)
+    if not view.gpus:
+        return [], environment
+    named = environment.get("CUDA_VISIBLE_DEVICES")
+    shown = gpus_to_show(named, usable_gpus(), _gpu_devices())
+    if shown.names is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = shown.names
+    devices = [word for device in shown.devices for word in ("--dev-bind", device, device)]
+    return [*devices, "--ro-bind", "/sys", "/sys"], environment
+
+
+def _network(view: View) -> list[str]:
+    if not view.network:
+        return []
+    files = [word for path in NETWORK_FILES for word in ("--ro-bind-try", path, path)]
+    return ["--share-net", "--dev-bind-try", FAST_NETWORK, FAST_NETWORK, *files]
+
+
+def _show_read_only(path: str) -> tuple[str, ...]:
+    """Return what shows a system path; a link (/lib to usr/lib) stays one, and no second copy."""
+    here = Path(path)
+    if here.is_symlink() and path in SYSTEM:
+        return ("--symlink", str(here.readlink()), path)
+    return ("--ro-bind", path, path)
+
+
+def _tmpfs(path: str, view: View) -> tuple[str, ...]:
+    """Return what puts an empty folder in memory, of bounded size where bubblewrap can (0.8)."""
+    size = ("--size", str(view.memory_bytes)) if _takes_sizes() else ()
+    return (*size, "--tmpfs", path)
+
+
+@functools.cache
+def _takes_sizes() -> bool:
+    told = subprocess.run(("bwrap", "--help"), capture_output=True, timeout=10, check=False)
+    return b"--size" in told.stdout + told.stderr
+
+
+def _masks(hidden: Sequence[str], shown: Sequence[str]) -> list[str]:
+    """Return what covers those of the hidden paths that lie below something that is shown."""
+    argv: list[str] = []
+    for path in sorted({*hidden, *map(os.path.realpath, hidden)}):
+        if not _below(path, shown) or path in shown:
+            continue
+        if Path(path).is_dir():
+            argv += ["--tmpfs", path]
+        elif Path(path).exists():
+            argv += ["--ro-bind", str(HIDDEN_MODULE), path]
+    return argv
+
+
+def _library_files(modules: Sequence[str], shown: Sequence[str]) -> list[str]:
+    """Return where these modules lie in every Python's library below what is shown.
+
+    A module is a folder, or a file that may have compiled forms beside it.
+    """
+    libraries = {
+        library
+        for root in (shown if modules else ())
+        for pattern in PYTHON_LIBRARIES
+        for library in Path(root).glob(pattern)
+        if library.is_dir() and not library.is_symlink()
+    }
+    found: list[Path] = []
+    for library in sorted(libraries):
+        for module in modules:
+            path = library / module
+            compiled = path.parent.glob(f"__pycache__/{path.stem}.*.pyc")
+            found += [path, *(compiled if path.suffix else ())]
+    return [str(path) for path in found if path.exists()]
 
 
 def _system_paths() -> list[str]:

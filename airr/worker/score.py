@@ -14,10 +14,10 @@ from typing import Any
 from airr.batch import Plan
 from airr.records import Reason
 from airr.worker.clock import Ended, Ending, Limits, LogFile, run_limited
-from airr.worker.sandbox import View, candidate_environment, shield
+from airr.worker.sandbox import View, candidate_environment, hidden_modules, shield
 from airr.worker.scratch import Scratch, fill
 from airr.worker.stop import Stop
-from airr.worker.train import Trouble
+from airr.worker.train import PROCESSES, PROCESSES_OF_A_CPU, Trouble
 
 KEPT = ("PATH", "CUDA_VISIBLE_DEVICES")
 """What the scorer has of the worker's environment: it keeps to the GPUs of its run."""
@@ -44,8 +44,8 @@ def score(plan: Plan, seed: int, scratch: Scratch, stop: Stop) -> Scoring:
     """Measure the saved checkpoint.
 
     The scorer runs outside the sandbox, from the installed environment; what it must run of the
-    candidate it starts through the argv prefix it is given, in a sandbox that sees the codebase
-    and the output read-only.
+    candidate it starts through the argv prefix it is given, in a sandbox that sees the codebase as
+    it was packed and the checkpoint, read-only, and nothing else that training left.
     """
     spec = scratch.private / "score.json"
     report = scratch.private / "report.json"
@@ -55,21 +55,33 @@ def score(plan: Plan, seed: int, scratch: Scratch, stop: Stop) -> Scoring:
         deadline=time.monotonic() + plan.score_seconds + 10,
         memory_bytes=int(plan.memory_gb * 2e9),
         disk_bytes=int(plan.disk_gb * 1e9),
-        disk_folder=scratch.private,
+        disk_folders=(scratch.private,),
+        processes=PROCESSES + PROCESSES_OF_A_CPU * plan.cpus,
     )
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment = {**kept, **plan.score.environment}
     prefix = ("env", "-i", *(f"{name}={value}" for name, value in environment.items()))
     log = LogFile(scratch.private / "score.log")
     argv = (*prefix, *fill(plan.score.argv, plan), str(spec))
+    checkpoint = scratch.output / plan.checkpoint
+    trained = _identity(checkpoint)
     ended = run_limited(argv, limits=limits, log=log, stop=stop)
     finding, version = _finding(report, ended, log.tail())
+    if isinstance(finding, Measurement) and _identity(checkpoint) != trained:
+        changed = f"{checkpoint.name} was changed while it was scored"
+        finding = Trouble(Reason.TAMPERED, changed)
     return Scoring(finding=finding, version=version, seconds=ended.seconds)
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """Return what changes with every write to a file, or with another one in its place."""
+    found = path.lstat()
+    return found.st_ino, found.st_size, found.st_ctime_ns
 
 
 def _spec(plan: Plan, seed: int, scratch: Scratch, report: Path) -> dict[str, Any]:
     return {
-        "codebase": str(scratch.codebase),
+        "codebase": str(scratch.scored),
         "output": str(scratch.output),
         "checkpoint": str(scratch.output / plan.checkpoint),
         "sealed_data": plan.sealed_data,
@@ -84,12 +96,16 @@ def _spec(plan: Plan, seed: int, scratch: Scratch, report: Path) -> dict[str, An
 
 
 def _scoring_view(plan: Plan, scratch: Scratch) -> View:
-    added = plan.train.environment
+    added, home = plan.train.environment, str(scratch.home)
     return View(
-        readable=(plan.env_folder, str(scratch.codebase), str(scratch.output)),
-        writable=(str(scratch.home),),
-        folder=str(scratch.codebase),
-        environment=candidate_environment(os.environ, added, home=str(scratch.home)),
+        readable=(plan.env_folder, str(scratch.scored), str(scratch.output / plan.checkpoint)),
+        writable=(),
+        temporary=(home,),
+        hidden=(plan.sealed_data,),
+        hidden_modules=hidden_modules(plan.sealed_data),
+        folder=str(scratch.scored),
+        environment=candidate_environment(os.environ, added, home=home),
+        memory_bytes=int(plan.memory_gb * 1e9),
         gpus=plan.gpus,
         network=False,
     )

@@ -35,6 +35,16 @@ class Scratch:
         return self.folder / "home"
 
     @property
+    def scored(self) -> Path:
+        """Return where the codebase is unpacked once more: what training did to it is left out."""
+        return self.folder / "scored"
+
+    @property
+    def writable(self) -> tuple[Path, ...]:
+        """Return where the candidate can write while it trains."""
+        return self.codebase, self.output, self.home
+
+    @property
     def private(self) -> Path:
         """Return where worker and scorer keep what a candidate must not reach."""
         return self.folder / "private"
@@ -47,7 +57,7 @@ class Scratch:
     def make(self) -> None:
         """Start afresh: whatever a killed predecessor left is removed."""
         self.remove()
-        for folder in (self.codebase, self.output, self.home, self.private):
+        for folder in (self.codebase, self.scored, self.output, self.home, self.private):
             folder.mkdir(parents=True, mode=0o700)
 
     def remove(self) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from airr.batch import Batch, Plan, PlannedRun, Result
 from airr.nodelocal import lock, sweep
 from airr.records import STOPPED, Reason, Stage
+from airr.seals import broken_seal
 from airr.worker.race import run_race
 from airr.worker.report import REPORT, read_report
 from airr.worker.score import Scoring, score
@@ -34,7 +35,8 @@ SCRATCH_PREFIX = "airr-"
 
 def run_task(batch_file: Path, index: int) -> None:
     """Run one planned run of a batch, unless another process has it or it has a result."""
-    batch = Batch.from_json(batch_file.read_bytes())
+    planned = batch_file.read_bytes()
+    batch = Batch.from_json(planned)
     run = batch.runs[index]
     scratch = scratch_of(batch.name, index)
     record = f"{run.key.name}.json"
@@ -46,6 +48,8 @@ def run_task(batch_file: Path, index: int) -> None:
         try:
             with _heartbeat(batch_file.parent / f"{run.key.name}.alive"):
                 result = _evaluate(batch, run, scratch, stop, _step(batch, batch_file, index))
+                if result.metric is not None and batch_file.read_bytes() != planned:
+                    result = _failed(result, Stage.SCORE, tampered(f"{batch_file} was changed"))
             if result.reason is Reason.PREEMPTED:
                 result = replace(result, reason=stop.reason)
             if not stop.silent:
@@ -95,6 +99,8 @@ def _evaluate(
 ) -> Result:
     """Return what became of a run; every failure that can be foreseen is a result."""
     plan, result = batch.plan, _begun(batch, run, time.time())
+    if broken := broken_seal(plan.seals):
+        return _failed(result, Stage.TRAIN, tampered(f"before the run: {broken}"))
     if trouble := settle(plan, run, scratch):
         return _failed(result, Stage.TRAIN, trouble)
     snapshots = Snapshots(
@@ -116,6 +122,8 @@ def _evaluate(
     result = replace(result, score_seconds=scoring.seconds, scorer_version=scoring.version)
     if isinstance(scoring.finding, Trouble):
         return _failed(result, Stage.SCORE, scoring.finding)
+    if broken := broken_seal(plan.seals):
+        return _failed(result, Stage.SCORE, tampered(f"after the run: {broken}"))
     return replace(
         result,
         metric=scoring.finding.metric,
@@ -152,8 +160,15 @@ def _failed(result: Result, stage: Stage, trouble: Trouble) -> Result:
         stage=stage,
         reason=trouble.reason,
         detail=trouble.detail,
+        metric=None,
+        standard_error=None,
         ended_at=time.time(),
     )
+
+
+def tampered(what: str) -> Trouble:
+    """Return the trouble with a run whose sealed files are not those of its campaign."""
+    return Trouble(Reason.TAMPERED, what)
 
 
 def _keep_log(scratch: Scratch, path: Path) -> None:

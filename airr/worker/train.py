@@ -15,7 +15,7 @@ from airr.records import Reason
 from airr.worker.clock import Ended, Ending, Limits, LogFile, run_limited
 from airr.worker.launch import KILLED, ended_as, srun_command
 from airr.worker.rendezvous import Rendezvous
-from airr.worker.sandbox import View, candidate_environment, shield
+from airr.worker.sandbox import View, candidate_environment, hidden_modules, shield
 from airr.worker.scratch import Scratch, fill
 from airr.worker.stop import Stop
 
@@ -26,6 +26,8 @@ OUT_OF_MEMORY = re.compile(
 NO_SPACE = re.compile(r"No space left on device|File too large|Disk quota exceeded", re.IGNORECASE)
 GRACE_SECONDS = 15.0
 """What the nodes get to end their parts at the deadline, before all of them are ended at once."""
+PROCESSES, PROCESSES_OF_A_CPU = 1024, 128
+"""How many processes and threads a node's part may have, at all and for each CPU it asked for."""
 FAREWELL_SECONDS = 10.0
 """What srun gets to end a training on all of its nodes."""
 
@@ -53,6 +55,9 @@ CUT_SHORT = {
     Ending.STOPPED: Trouble(Reason.PREEMPTED, "the worker was told to stop"),
     Ending.MEMORY: Trouble(Reason.OOM, "training was killed over its memory limit"),
     Ending.DISK: Trouble(Reason.DISK_FULL, "training was killed over its disk limit"),
+    Ending.PROCESSES: Trouble(
+        Reason.TOO_MANY_PROCESSES, "training was killed over its limit of processes and threads"
+    ),
 }
 
 
@@ -74,12 +79,15 @@ def train(
     that carries out a node's part, on each node of this Slurm job; without it, this process does.
     """
     part = Part(plan=plan, seed=seed, scratch=scratch, deadline=time.time() + plan.budget_seconds)
+    deadline = _limits(part).deadline
     log = LogFile(scratch.private / "train.log")
     ended = run_steps(part, step, stop, log) if step else run_part(part, stop, log)
     checkpoint = scratch.output / plan.checkpoint
     trouble = trouble_with_ending(ended, log.tail(), saved=os.path.lexists(checkpoint))
     if trouble is None:
-        trouble = trouble_with_file(checkpoint, plan.checkpoint_limit_mb)
+        trouble = trouble_with_file(checkpoint, scratch, plan) or trouble_with_time(
+            checkpoint, deadline
+        )
     return Training(trouble=trouble, seconds=ended.seconds, log_tail=log.tail())
 
 
@@ -106,7 +114,8 @@ def _limits(part: Part) -> Limits:
         deadline=time.monotonic() + part.deadline - time.time(),
         memory_bytes=int(part.plan.memory_gb * 1e9),
         disk_bytes=int(part.plan.disk_gb * 1e9),
-        disk_folder=part.scratch.output,
+        disk_folders=part.scratch.writable,
+        processes=PROCESSES + PROCESSES_OF_A_CPU * part.plan.cpus,
     )
 
 
@@ -122,7 +131,10 @@ def training_view(part: Part) -> View:
     }
     return View(
         readable=(plan.train_data,),
-        writable=(str(scratch.codebase), str(scratch.output), str(scratch.home)),
+        writable=tuple(map(str, scratch.writable)),
+        hidden=(plan.sealed_data,),
+        hidden_modules=hidden_modules(plan.sealed_data),
+        memory_bytes=int(plan.memory_gb * 1e9),
         folder=str(scratch.codebase),
         environment=candidate_environment(os.environ, added, home=str(scratch.home)),
         gpus=plan.gpus,
@@ -151,18 +163,32 @@ def _trouble_with_status(status: int, log_tail: str) -> Trouble:
     return Trouble(Reason.CRASH, how)
 
 
-def trouble_with_file(checkpoint: Path, limit_mb: float) -> Trouble | None:
-    """Judge the saved file by its outside: it must be a plain file of a sane size."""
+def trouble_with_file(checkpoint: Path, scratch: Scratch, plan: Plan) -> Trouble | None:
+    """Judge the saved file by its outside: it must be a plain file of a sane size, and there."""
     try:
         found = checkpoint.lstat()
     except OSError:
         return Trouble(Reason.NO_CHECKPOINT, f"training ended without saving {checkpoint.name}")
-    if not stat.S_ISREG(found.st_mode):
+    inside = checkpoint.resolve().is_relative_to(scratch.output.resolve())
+    if not stat.S_ISREG(found.st_mode) or not inside:
         return Trouble(Reason.BAD_CHECKPOINT, f"{checkpoint.name} is no plain file")
-    if found.st_size > limit_mb * 1e6:
+    if found.st_size > (limit := plan.checkpoint_limit_mb) * 1e6:
         size = found.st_size / 1e6
-        return Trouble(Reason.TOO_LARGE, f"{checkpoint.name}: {size:.0f} MB, over {limit_mb:g} MB")
+        return Trouble(Reason.TOO_LARGE, f"{checkpoint.name}: {size:.0f} MB, over {limit:g} MB")
     return None
+
+
+def trouble_with_time(checkpoint: Path, deadline: float) -> Trouble | None:
+    """Judge when the file was last written; `deadline` is on the monotonic clock.
+
+    By its change time: a process can set a file's modification time, but not that one. All of the
+    training is dead by now, yet between the deadline and its death it may have written.
+    """
+    late = checkpoint.stat().st_ctime - (time.time() + deadline - time.monotonic())
+    if late <= 0:
+        return None
+    told = f"{checkpoint.name} was written {late:.3f} s after the deadline: it counts as not saved"
+    return Trouble(Reason.OVER_BUDGET, told)
 
 
 def _last_words(log: str, lines: int = 25) -> str:

@@ -31,7 +31,8 @@ def settle(plan: Plan, run: PlannedRun, scratch: Scratch) -> Trouble | None:
         return Trouble(Reason.NODE_FAIL, lacking)
     try:
         scratch.make()
-        unpack(Path(run.codebase), run.codebase_sha256, scratch.codebase)
+        for folder in (scratch.codebase, scratch.scored):
+            unpack(Path(run.codebase), run.codebase_sha256, folder)
     except BadArchive as error:
         return Trouble(Reason.TAMPERED, str(error))
     except OSError as error:

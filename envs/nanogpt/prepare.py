@@ -59,6 +59,7 @@ def fill_from_library(folder: Path, make_tokens: Callable[[], Tokens]) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_shard(folder / "000000.bin", make_tokens())
+    standard_library.write_hidden_list(folder)
     write_manifest(folder, standard_library.TEXT, standard_library.SOURCE)
 
 

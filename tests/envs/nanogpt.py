@@ -98,9 +98,14 @@ def finish(process: subprocess.Popen[str], seconds: float = 60) -> str:
 
 
 def score(
-    checkpoint: Path, sealed_data: Path, *, codebase: Path = CODEBASE, seconds: float = 30.0
+    checkpoint: Path,
+    sealed_data: Path,
+    *,
+    codebase: Path = CODEBASE,
+    seconds: float = 90.0,
+    **asked: Any,
 ) -> dict[str, Any]:
-    """Run the sealed scorer and return its report."""
+    """Run the sealed scorer and return its report; `asked` are settings that differ."""
     report = checkpoint.with_name("report.json")
     spec = {
         "codebase": str(codebase),
@@ -113,7 +118,7 @@ def score(
         "seed": 0,
         "gpus": 0,
         "seconds": seconds,
-        "settings": settings().score_settings,
+        "settings": {**settings().score_settings, **asked},
     }
     path = checkpoint.with_name("score.json")
     path.write_text(json.dumps(spec))

@@ -51,10 +51,9 @@ def honest(trained: Path, data: Path) -> float:
 def run(checkpoint: Path, data: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Score the checkpoint with a codebase in which some files are replaced."""
 
-    def score(files: dict[str, str] | None = None, seconds: float = 30.0) -> dict[str, Any]:
+    def score(files: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
         codebase = nanogpt.candidate(tmp_path / "codebase", files or {})
-        sealed = data / "preflight_sealed"
-        return nanogpt.score(checkpoint, sealed, codebase=codebase, seconds=seconds)
+        return nanogpt.score(checkpoint, data / "preflight_sealed", codebase=codebase, **options)
 
     return score
 
@@ -79,9 +78,9 @@ def test_an_honest_score_equals_the_loss_computed_directly(checkpoint: Path, dat
     sealed = data / "sealed_data"
     report = nanogpt.score(checkpoint, sealed)
     raw = np.fromfile(sealed / "000000.bin", "<u2", offset=1024).astype(np.int64)
-    count = (len(raw) - 1) // 64
-    inputs = torch.from_numpy(raw[: count * 64]).view(count, 64)
-    targets = torch.from_numpy(raw[1 : count * 64 + 1]).view(count, 64)
+    count = len(raw) // 65
+    sequences = torch.from_numpy(raw[: count * 65]).view(count, 65)
+    inputs, targets = sequences[:, :-1], sequences[:, 1:]
     saved = torch.load(checkpoint, weights_only=True)
     with nanogpt.modules(nanogpt.CODEBASE, "config", "model") as (config, model):
         gpt = model.GPT(config.Config(**saved["config"])).eval()
@@ -89,7 +88,7 @@ def test_an_honest_score_equals_the_loss_computed_directly(checkpoint: Path, dat
         with torch.inference_mode():
             logits, _ = gpt(inputs)
     losses = torch.nn.functional.cross_entropy(
-        logits.double().flatten(0, 1), targets.flatten(), reduction="none"
+        logits.double().flatten(0, 1), targets.reshape(-1), reduction="none"
     ).view(count, 64)
     error = losses.mean(dim=1).std().item() / count**0.5
     assert report["metric"] == pytest.approx(losses.mean().item(), abs=1e-5)
@@ -230,10 +229,62 @@ def test_answers_of_the_wrong_shape_are_told_with_it(run: Any):
     narrow = LOGITS + "        logits = logits[..., :200]\n"
     reason, detail = failure(run(model_py(old=LOGITS, new=narrow)))
     assert reason is Reason.CRASH
-    assert "[64, 200]" in detail
+    assert "[63, 200]" in detail
 
 
 def test_missing_validation_data_is_the_scorer_s_own_fault(checkpoint: Path, tmp_path: Path):
     reason, detail = failure(nanogpt.score(checkpoint, tmp_path / "nowhere"))
     assert reason is Reason.SCORER_ERROR
     assert "nowhere" in detail
+
+
+def test_sequences_share_no_token(data: Path):
+    """The first token of one would tell the last one of another that is asked for beside it."""
+    with nanogpt.modules(nanogpt.SEALED, "validation") as (validation,):
+        found = validation.read_validation(data / "sealed_data", 10**9).sequences
+    raw = np.fromfile(data / "sealed_data" / "000000.bin", "<u2", offset=1024)
+    assert found.shape == (len(raw) // 65, 65)
+    assert (found.reshape(-1) == raw[: found.size]).all()
+
+
+def test_audit_and_stream_agree_on_an_honest_model(run: Any, honest: float, tmp_path: Path):
+    report = run(protocol="audit", whole=16)
+    assert report["metric"] == pytest.approx(honest, abs=1e-3)
+    assert report["protocol"] == "audit"
+    assert report["streamed"] == pytest.approx(report["whole"], abs=1e-3)
+
+
+def test_predictors_side_by_side_give_the_score_of_one(run: Any, honest: float):
+    report = run(predictors=3, batch=16)
+    assert report["metric"] == pytest.approx(honest, abs=1e-5)
+    assert report["predictors"] == 3
+
+
+def test_a_crash_of_one_predictor_among_several_is_told(run: Any):
+    new = LOGITS + "        if cache.length == 10:\n            raise KeyError('lost')\n"
+    report = run(model_py(old=LOGITS, new=new), predictors=2)
+    assert failure(report)[0] is Reason.CRASH
+
+
+def test_loading_a_model_takes_no_longer_than_it_may(run: Any):
+    start = "import time\ntime.sleep(1000)\n"
+    reason, detail = failure(run(model_py(start=start), start_seconds=5.0))
+    assert reason is Reason.OVER_BUDGET
+    assert "loading the model" in detail
+
+
+def test_an_audit_probes_what_stands_before_a_foreign_ending(run: Any):
+    """The untrained mixture of later tokens changes no loss by much; a probe sees that it does."""
+    mixed = LOGITS + "        logits = logits + 0.01 * logits.mean(dim=1, keepdim=True)\n"
+    reason, detail = failure(run(model_py(old=LOGITS, new=mixed), protocol="audit", whole=16))
+    assert reason is Reason.NOT_CAUSAL
+    assert "with other tokens behind position" in detail
+
+
+def test_answers_that_depend_on_the_company_are_refused_though_nothing_is_gained():
+    with nanogpt.modules(nanogpt.SEALED, "agreement", "verdict") as (agreement, verdict):
+        first = np.full((8, 64), 2.0)
+        again = first + np.tile([0.1, -0.1], 32)
+        agreement.check_independence(first, first + 0.001, tolerance=0.002)
+        with pytest.raises(verdict.CandidateFailed, match=r"differ by 0\.1000 on average"):
+            agreement.check_independence(first, again, tolerance=0.002)

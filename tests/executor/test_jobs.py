@@ -23,7 +23,7 @@ from airr.llm.catalogue import Catalogue
 from airr.llm.journal import Journal
 from airr.llm.offline import Offline
 from airr.llm.protocol import Purpose
-from airr.records import Codebase, Failed, OutcomeRow, Reason, Run, RunState, Scored
+from airr.records import Codebase, Failed, OutcomeRow, Reason, Run, RunState, Scored, Withheld
 from airr.workspace import Workspace, write_atomically
 from tests import toy
 from tests.builders import LOSS
@@ -216,8 +216,8 @@ async def test_an_implausible_score_is_withheld(workspace: Workspace):
     codebase = put(workspace, "e00-i000", toy.tree(value=0.01))
     async with head(workspace, plan_of(workspace)) as scheduler:
         outcome = await scheduler.run(codebase)
-    assert isinstance(outcome, Failed)
-    assert outcome.reason is Reason.IMPLAUSIBLE
+    assert isinstance(outcome, Withheld)
+    assert (outcome.reason, outcome.metric) == (Reason.IMPLAUSIBLE, 0.01)
 
 
 async def test_foreign_and_torn_files_in_the_inbox_are_set_aside(workspace: Workspace):

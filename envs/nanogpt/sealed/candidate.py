@@ -35,9 +35,15 @@ REASONS = {
 class Candidate:
     """A running predictor. Use as a context manager: it does not outlive the block."""
 
-    def __init__(self, argv: Sequence[str], *, cwd: Path, deadline: float) -> None:
-        """Start it. `deadline` is a reading of time.monotonic()."""
+    def __init__(
+        self, argv: Sequence[str], *, cwd: Path, deadline: float, start_seconds: float
+    ) -> None:
+        """Start it. `deadline` is a reading of time.monotonic().
+
+        Its first answer must come within `start_seconds`: loading is no time to train in.
+        """
         self._deadline = deadline
+        self._ready_by = time.monotonic() + start_seconds
         self._process = subprocess.Popen(
             argv,
             cwd=cwd,
@@ -85,6 +91,7 @@ class Candidate:
                 f"asked for were {rows} rows of {vocab_size} columns",
             )
         data = self._read(rows * columns * 4)
+        self._ready_by = self._deadline
         return np.frombuffer(data, wire.LOGIT).reshape(rows, columns)
 
     def _read(self, size: int) -> bytearray:
@@ -104,12 +111,14 @@ class Candidate:
         poll.register(descriptor, event)
         poll.register(self._stderr, select.POLLIN)
         while True:
-            left = self._deadline - time.monotonic()
+            left = min(self._deadline, self._ready_by) - time.monotonic()
             ready = dict(poll.poll(max(0.0, left) * 1000)) if left > 0 else {}
             if not ready:
+                starting = self._ready_by < self._deadline
+                what = "loading the model" if starting else "scoring"
                 raise CandidateFailed(
                     "over_budget",
-                    f"the time for scoring was over before the model answered{self._tail()}",
+                    f"the time for {what} was over before the model answered{self._tail()}",
                 )
             if self._stderr in ready and not self._keep_printed():
                 poll.unregister(self._stderr)

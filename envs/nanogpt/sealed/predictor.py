@@ -78,7 +78,7 @@ def answer_all(model: torch.nn.Module, stream: Stream, device: str) -> None:
         _, fresh, sequences, count = wire.QUESTION.unpack(header)
         raw = np.frombuffer(read(source, sequences * count * 2), wire.TOKEN).astype(np.int64)
         tokens = torch.from_numpy(raw).view(sequences, count).to(device)
-        with torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda"):
+        with torch.autocast("cuda", torch.bfloat16, enabled=device != "cpu"):
             logits, cache = model(tokens, None if fresh else cache)
         rows = logits.flatten(0, 1).float().cpu().contiguous().numpy()
         write(sink, wire.ANSWER.pack(wire.ANSWER_MAGIC, *rows.shape))
@@ -89,6 +89,8 @@ def main() -> None:
     """Load the candidate and answer for it."""
     codebase, checkpoint, device = sys.argv[1:]
     stream = take_stream()
+    if device != "cpu":
+        torch.cuda.set_device(device)
     sys.path[0] = codebase
     try:
         model = load_model(checkpoint, device)

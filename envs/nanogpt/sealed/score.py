@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
 import time
 import traceback
@@ -19,28 +20,38 @@ from pathlib import Path
 from typing import Any
 
 from candidate import Candidate
-from stream import StreamSettings, score_stream
+from protocols import measure
+from settings import Settings
 from validation import read_validation
 from verdict import CandidateFailed, Score
 
-VERSION = "nanogpt-1"
+VERSION = "nanogpt-2"
+PROTOCOLS = ("stream", "audit")
 PREDICTOR = Path(__file__).resolve().parent / "predictor.py"
 
 
 def score(spec: Mapping[str, Any], *, deadline: float) -> Score:
     """Score the candidate of a spec; `deadline` is a reading of time.monotonic()."""
-    settings = dict(spec["settings"])
-    protocol = settings.pop("protocol")
-    if protocol != "stream":
-        raise ValueError(f"protocol={protocol!r} is unknown: it takes stream")
-    validation = read_validation(Path(spec["sealed_data"]), settings.pop("tokens"))
+    settings = Settings(**spec["settings"])
+    if settings.protocol not in PROTOCOLS:
+        raise ValueError(f"protocol={settings.protocol!r} is unknown: it takes {PROTOCOLS}")
+    validation = read_validation(Path(spec["sealed_data"]), settings.tokens)
     checkpoint = checked_checkpoint(Path(spec["checkpoint"]))
-    device = "cuda" if spec["gpus"] else "cpu"
     # -I: neither PYTHON* variables nor the working directory decide what this process imports
     predictor = (spec["python"], "-I", "-B", str(PREDICTOR))
-    argv = (*spec["candidate"], *predictor, spec["codebase"], str(checkpoint), device)
-    with Candidate(argv, cwd=Path(spec["codebase"]), deadline=deadline) as candidate:
-        return score_stream(candidate, validation, StreamSettings(**settings))
+    argv = (*spec["candidate"], *predictor, spec["codebase"], str(checkpoint))
+
+    def start(number: int) -> Candidate:
+        device = f"cuda:{number}" if spec["gpus"] else "cpu"
+        return Candidate(
+            (*argv, device),
+            cwd=Path(spec["codebase"]),
+            deadline=deadline,
+            start_seconds=settings.start_seconds,
+        )
+
+    predictors = settings.predictors or max(1, spec["gpus"])
+    return measure(start, validation, settings, predictors, random.SystemRandom())
 
 
 def checked_checkpoint(path: Path) -> Path:

@@ -44,6 +44,8 @@ def read_shard(path: Path) -> Tokens:
 
 
 def _cut(tokens: Tokens, length: int) -> Tokens:
-    """Return [N, length + 1]; the last token of a sequence is the first of the next."""
-    windows = np.lib.stride_tricks.sliding_window_view(tokens, length + 1)
-    return windows[::length]
+    """Return [N, length + 1]. Sequences share no token: the first one of a sequence would tell
+    a model that answers for several at once the last one of the sequence before.
+    """
+    count = len(tokens) // (length + 1)
+    return tokens[: count * (length + 1)].reshape(count, length + 1)

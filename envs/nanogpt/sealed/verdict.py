@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Score:
     """A measured loss. `metric` is the mean over all tokens, in nats; its error over sequences.
 
-    `streamed` and `whole` are the losses on the sequences that were also asked for whole.
+    On `compared` sequences the loss was `first`; a second process gave `streamed` for them, and
+    `whole` for them, or some of them, where the model saw them whole.
     """
 
     metric: float
@@ -17,6 +18,9 @@ class Score:
     tokens: int
     sequences: int
     protocol: str
+    predictors: int
+    compared: int
+    first: float
     streamed: float
     whole: float
 
