@@ -10,10 +10,10 @@ from airr.verb import run_verb
 
 def main(raw: dict[str, Any]) -> None:
     """Run the environment's own codebase once for each seed, and say what came of it."""
-    from airr.config import parse_bench  # noqa: PLC0415 - these take seconds, --help needs none
     from airr.display.measured import follow, foretold  # noqa: PLC0415
     from airr.display.repeats import told_of_baseline  # noqa: PLC0415
     from airr.measuring import Measurement, take_the_measure, unmodified  # noqa: PLC0415
+    from airr.parsing import parse_bench  # noqa: PLC0415 - these take seconds, --help needs none
 
     dry_run = raw.pop("dry_run", False)
     config = parse_bench(Measurement, raw)

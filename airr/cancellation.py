@@ -19,7 +19,6 @@ from airr.cluster.local import Local
 from airr.cluster.protocol import LIVE, Cluster, TaskState
 from airr.cluster.slots import Machine, Slots
 from airr.cluster.slurm_settings import SlurmSettings
-from airr.config import parse_cluster
 from airr.errors import ClusterError, WorkspaceError
 from airr.executor.arrays import arrays_of
 from airr.executor.inbox import file_away, read_inbox
@@ -28,6 +27,7 @@ from airr.executor.openruns import withdraw as record_withdrawal
 from airr.executor.results import was_stopped
 from airr.lease import Holder, Lease, holder_of, remove_lease_of
 from airr.ledger import read_records
+from airr.parsing import parse_cluster
 from airr.records import Run
 from airr.workspace import Workspace, names_in
 

@@ -16,8 +16,8 @@ def main(raw: dict[str, Any]) -> None:
         check_everything,
         probe_script,
     )
-    from airr.config import parse, parse_config  # noqa: PLC0415
     from airr.display.findings import show  # noqa: PLC0415
+    from airr.parsing import parse, parse_config  # noqa: PLC0415
 
     settings = parse(CheckSettings, raw.pop("check"), at="check.")
     is_dry = bool(raw.pop("dry_run", False))

@@ -1,30 +1,18 @@
-"""The settings of a campaign, typed: whatever Hydra composed, checked once at the door.
-
-Defaults live in conf/ alone. An unknown key, a missing one or one of the wrong type is a
-`ConfigError` that names it; nothing behind this module checks again.
-"""
+"""The settings of a campaign, typed. Their defaults live in conf/ alone; `parsing` checks them."""
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar, get_args, get_type_hints
-from urllib.parse import urlsplit
-
-import dacite
+from typing import Any
 
 from airr.batch import Command
 from airr.cluster.slurm_settings import SlurmSettings
-from airr.errors import ConfigError
 
-Settings = TypeVar("Settings")
 OFFLINE = "offline"
 """The provider that asks no model."""
-CAMPAIGN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
 class Direction(StrEnum):
@@ -294,174 +282,3 @@ class Config(Bench):
     search: Search
     implement: Implement
     budget: Budget
-
-
-AnyBench = TypeVar("AnyBench", bound=Bench)
-
-
-def parse_config(raw: Mapping[str, Any]) -> Config:
-    """Return the typed form of a campaign's composed configuration.
-
-    Raises:
-        ConfigError: a key is unknown, missing, ill-typed or out of range; the message names it.
-    """
-    config = parse_bench(Config, raw)
-    _check_ranges(config)
-    return config
-
-
-def parse_bench(kind: type[AnyBench], raw: Mapping[str, Any]) -> AnyBench:
-    """Return the typed form of a composed configuration, its name and its sizes checked.
-
-    Raises:
-        ConfigError: as `parse_config`.
-    """
-    config = parse(kind, {**raw, "cluster": _with_own_settings(raw.get("cluster", {}))})
-    if not CAMPAIGN_NAME.fullmatch(config.campaign):
-        raise ConfigError(
-            f"campaign={config.campaign!r} is no usable name: take letters, digits, '.', '_' and "
-            "'-' (at most 80), beginning with a letter or digit"
-        )
-    _check_sizes(config)
-    return config
-
-
-def parse_cluster(raw: Mapping[str, Any]) -> Cluster:
-    """Return the typed form of the settings below `cluster`.
-
-    Raises:
-        ConfigError: as `parse_config`.
-    """
-    return parse(Cluster, _with_own_settings(raw), at="cluster.")
-
-
-def _with_own_settings(cluster: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `cluster` with what only its scheduler knows moved below `own`, and parsed."""
-    common = {field.name for field in fields(Cluster)}
-    shared = {name: value for name, value in cluster.items() if name in common}
-    rest = {name: value for name, value in cluster.items() if name not in common}
-    kind = SlurmSettings if cluster.get("scheduler") == Scheduler.SLURM else LocalSettings
-    return {**shared, "own": parse(kind, rest, at="cluster.")}
-
-
-def parse(kind: type[Settings], raw: Mapping[str, Any], at: str = "") -> Settings:
-    """Return `raw` as the dataclass `kind`, refusing whatever does not fit it by name.
-
-    `at` is where `raw` stands in the configuration, such as `cluster.`.
-    """
-    _check_keys(kind, raw, at)
-    hooks = {float: _as_float, dict[str, str]: _as_words}
-    strict = dacite.Config(strict=True, cast=[StrEnum, tuple], type_hooks=hooks)
-    try:
-        return dacite.from_dict(kind, raw, strict)
-    except dacite.WrongTypeError as error:
-        raise ConfigError(
-            f"{at}{error.field_path}={error.value!r} does not fit: "
-            f"it takes {_type_name(error.field_type)}"
-        ) from error
-    except (dacite.DaciteError, ValueError) as error:
-        raise ConfigError(f"the configuration does not fit: {error}") from error
-
-
-def _as_float(value: Any) -> Any:
-    """Let a whole number stand where a float is asked for; leave the rest to be refused."""
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _as_words(value: Any) -> Any:
-    """Let a number stand where an environment variable's text is asked for."""
-    if not isinstance(value, dict):
-        return value
-    items: dict[Any, Any] = value
-    return {str(name): str(word) for name, word in items.items()}
-
-
-def _type_name(kind: Any) -> str:
-    return getattr(kind, "__name__", None) or str(kind)
-
-
-def _check_keys(kind: type, raw: Mapping[str, Any], at: str) -> None:
-    """Refuse unknown and missing keys, with the full dotted name and the nearest known one."""
-    hints = get_type_hints(kind)
-    known = {field.name for field in fields(kind)}
-    for key in raw.keys() - known:
-        near = difflib.get_close_matches(str(key), known, n=1)
-        hint = f"did you mean {at}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-        raise ConfigError(f"unknown setting {at}{key}: {hint}")
-    for name in sorted(known - raw.keys()):
-        raise ConfigError(f"setting {at}{name} is missing")
-    for name, value in raw.items():
-        _check_choice(hints[name], value, f"{at}{name}")
-        nested = [t for t in (hints[name], *get_args(hints[name])) if is_dataclass(t)]
-        if nested and isinstance(value, Mapping):
-            _check_keys(nested[0], value, at=f"{at}{name}.")  # pyright: ignore
-
-
-def _check_choice(hint: Any, value: Any, name: str) -> None:
-    if isinstance(hint, type) and issubclass(hint, StrEnum) and value not in set(hint):
-        raise ConfigError(f"{name}={value}: choose one of {', '.join(hint)}")
-
-
-def _check_ranges(config: Config) -> None:
-    at_least_one = {
-        "search.epochs": config.search.epochs,
-        "search.ideas_per_epoch": config.search.ideas_per_epoch,
-        "search.ideas_per_call": config.search.ideas_per_call,
-        "implement.samples": config.implement.samples,
-        "implement.concurrent_ideas": config.implement.concurrent_ideas,
-        **{f"llm.{name}.concurrency": role.concurrency for name, role in config.llm.roles.items()},
-    }
-    not_negative: dict[str, float] = {
-        "implement.revisions": config.implement.revisions,
-        "implement.repair_runs": config.implement.repair_runs,
-    }
-    not_negative |= {
-        f"budget.{name}": bound
-        for name, bound in asdict(config.budget).items()
-        if bound is not None
-    }
-    for role in config.llm.roles.values():
-        _check_url(role.base_url)
-    _refuse_small(at_least_one, not_negative)
-
-
-def _check_sizes(bench: Bench) -> None:
-    at_least_one = {
-        "env.nodes": bench.env.nodes,
-        "env.cpus": bench.env.cpus,
-        "cluster.pack": bench.cluster.pack,
-    }
-    not_negative: dict[str, float] = {
-        "cluster.max_retries": bench.cluster.max_retries,
-        "env.gpus": bench.env.gpus,
-        "cluster.pack_wait": bench.cluster.pack_wait,
-    }
-    if isinstance(bench.cluster.own, LocalSettings):
-        not_negative["cluster.slots"] = bench.cluster.own.slots
-    _refuse_small(at_least_one, not_negative)
-    if bench.cluster.pack > 1 and bench.env.nodes > 1:
-        raise ConfigError(
-            f"cluster.pack={bench.cluster.pack} puts several runs on one node, but a run of "
-            f"env={bench.env.name} takes {bench.env.nodes} whole ones: set cluster.pack=1"
-        )
-
-
-def _refuse_small(at_least_one: Mapping[str, int], not_negative: Mapping[str, float]) -> None:
-    for name, value in at_least_one.items():
-        if value < 1:
-            raise ConfigError(f"{name}={value}: it must be at least 1")
-    for name, value in not_negative.items():
-        if value < 0:
-            raise ConfigError(f"{name}={value}: it must not be negative")
-
-
-def _check_url(url: str | None) -> None:
-    if url is None:
-        return
-    if "@" in urlsplit(url).netloc:
-        raise ConfigError(
-            "llm.base_url holds a password, which would be kept in campaign.yaml: put the key into "
-            "ANTHROPIC_API_KEY or OPENAI_API_KEY, and only the address here"
-        )
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"llm.base_url={url}: it begins with http:// or https://")

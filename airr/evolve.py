@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def main(raw: dict[str, Any]) -> None:
     """Run a campaign to the end of its last epoch, and say what came of it."""
-    from airr.config import parse_config  # noqa: PLC0415 - these take seconds, --help needs none
     from airr.display.live import follow  # noqa: PLC0415
     from airr.head import take_the_head  # noqa: PLC0415
+    from airr.parsing import parse_config  # noqa: PLC0415 - these take seconds, --help needs none
 
     forked_from, once, dry_run = raw.pop("fork"), raw.pop("once"), raw.pop("dry_run", False)
     config = parse_config(raw)
@@ -49,8 +49,8 @@ def sweep(raws: Sequence[dict[str, Any]]) -> None:
     Raises:
         AirrError, OSError: one of them failed; the others have been run to their end.
     """
-    from airr.config import parse_config  # noqa: PLC0415
     from airr.display.lanes import follow  # noqa: PLC0415
+    from airr.parsing import parse_config  # noqa: PLC0415
     from airr.sweep import Lane, run_side_by_side  # noqa: PLC0415
     from airr.turn import check_turns  # noqa: PLC0415
 

@@ -22,7 +22,7 @@ from airr.cluster.local import Local
 from airr.cluster.protocol import Cluster
 from airr.cluster.slots import Slots
 from airr.cluster.slurm_settings import SlurmSettings
-from airr.config import OFFLINE, AnyBench, Bench, Config
+from airr.config import OFFLINE, Bench, Config
 from airr.errors import ConfigError
 from airr.executor.codebases import read_tree
 from airr.executor.executor import Executor
@@ -43,6 +43,7 @@ from airr.lease import Lease
 from airr.ledger import Ledger
 from airr.llm.journal import Journal
 from airr.llm.protocol import Provider, Purpose
+from airr.parsing import AnyBench
 from airr.prompts import Prompts
 from airr.providers import prices_of, providers_of
 from airr.researcher.ideas import Ideator

@@ -19,7 +19,8 @@ def main(raw: dict[str, Any]) -> None:
     import tempfile  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
-    from airr.config import Env, parse  # noqa: PLC0415
+    from airr.config import Env  # noqa: PLC0415
+    from airr.parsing import parse  # noqa: PLC0415
     from airr.resources import resource  # noqa: PLC0415
 
     env = parse(Env, raw["env"], at="env.")

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from airr.charter import Charter, read_charter
-from airr.config import OFFLINE, Metric, parse
+from airr.config import OFFLINE, Metric
 from airr.errors import ConfigError, WorkspaceError
 from airr.executor.codebases import sha256_of
 from airr.ledger import read_records
 from airr.measuring import Measure, Measurement, Measuring
+from airr.parsing import parse
 from airr.records import (
     BASELINE,
     Codebase,

@@ -11,11 +11,11 @@ from airr.verb import run_verb
 
 def main(raw: dict[str, Any]) -> None:
     """Run the best ideas and the baseline with fresh seeds, and say which of them hold."""
-    from airr.config import parse_bench  # noqa: PLC0415 - these take seconds, --help needs none
     from airr.display.measured import follow, foretold  # noqa: PLC0415
     from airr.display.verdicts import told_of_verification  # noqa: PLC0415
     from airr.errors import ConfigError  # noqa: PLC0415
     from airr.measuring import take_the_measure  # noqa: PLC0415
+    from airr.parsing import parse_bench  # noqa: PLC0415 - these take seconds, --help needs none
     from airr.verification import Verification, adopt, read_search, settings_of  # noqa: PLC0415
     from airr.workspace import Workspace, campaign_folder  # noqa: PLC0415
 

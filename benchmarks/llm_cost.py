@@ -43,7 +43,7 @@ import airr.executor.patches
 import airr.llm.anthropic
 from airr.batch import Result
 from airr.composition import compositions
-from airr.config import Config, parse_config
+from airr.config import Config
 from airr.executor.codebases import Tree, read_tree
 from airr.executor.patches import Implementer
 from airr.executor.plans import env_folder
@@ -52,6 +52,7 @@ from airr.llm.catalogue import Catalogue
 from airr.llm.journal import Journal
 from airr.llm.prefix import PrefixGate
 from airr.llm.protocol import Purpose
+from airr.parsing import parse_config
 from airr.prompts import Prompts
 from airr.records import Idea, RunKey
 from airr.researcher.ideas import Ideator

@@ -31,8 +31,9 @@ from rich.table import Table
 
 from airr.batch import Plan
 from airr.composition import compositions
-from airr.config import Config, parse_config
+from airr.config import Config
 from airr.executor.plans import training_plan
+from airr.parsing import parse_config
 from airr.resources import resource
 from airr.worker.report import REPORT, read_report
 from airr.worker.sandbox import bubblewrap_works

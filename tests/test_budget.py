@@ -9,13 +9,14 @@ import pytest
 
 from airr.budget import Bound, Purse, check_known_costs, check_prices, most_usd
 from airr.cluster.slots import Machine, Slots
-from airr.config import Budget, parse_config
+from airr.config import Budget
 from airr.errors import BudgetSpent, ConfigError
 from airr.executor.executor import Step
 from airr.head import Head, take_the_head
 from airr.llm.journal import Journal
 from airr.llm.prices import load_prices, usd_of
 from airr.llm.protocol import Completion, Purpose, Usage
+from airr.parsing import parse_config
 from airr.records import Call
 from airr.resources import resource
 from airr.shared import Shared

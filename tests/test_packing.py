@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airr.cancellation import Cancellation, Job
 from airr.cluster.protocol import TaskState
-from airr.config import Config, parse_config
+from airr.config import Config
 from airr.display.cancelled import told_of
 from airr.errors import ConfigError
 from airr.executor.gathering import groups_to_submit, tasks_of
@@ -20,6 +20,7 @@ from airr.executor.plans import training_plan
 from airr.forecast import full_tasks, left_of
 from airr.machine import cores_of
 from airr.packing import Packing
+from airr.parsing import parse_config
 from airr.records import Codebase, RunKey
 from airr.resources import resource
 from airr.verb import plain

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from airr.config import Config, parse_config
+from airr.config import Config
 from airr.errors import ConfigError
 from airr.head import ideas_at_once
 from airr.llm.anthropic import Anthropic
 from airr.llm.batches import Batched
 from airr.llm.openai import OpenAI
 from airr.llm.protocol import Purpose
+from airr.parsing import parse_config
 from airr.providers import providers_of
 from tests.llm.loopback import KEY
 from tests.test_config import composed

@@ -25,7 +25,7 @@ from airr.checks.self_test_rules import (
     judge_seeds,
 )
 from airr.cluster.protocol import TaskState
-from airr.config import Config, Env, parse_config
+from airr.config import Config, Env
 from airr.executor.codebases import read_tree
 from airr.executor.executor import Executor, Step
 from airr.executor.plans import env_folder, preflight_plan
@@ -33,6 +33,7 @@ from airr.executor.preflight import Preflight
 from airr.head import Head, cluster_of, take_the_head, with_sandbox
 from airr.llm.catalogue import Catalogue
 from airr.llm.protocol import Purpose
+from airr.parsing import parse_config
 from airr.records import BASELINE, Idea, Outcome, RunKey, Scored
 from airr.shared import shared_by
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from airr.batch import Batch
 from airr.charter import Charter, read_charter
 from airr.cluster.queue import Glance, describe
-from airr.config import Metric, Sandbox, parse
+from airr.config import Metric, Sandbox
 from airr.display.tables import (
     UNSHIELDED,
     best_table,
@@ -25,6 +25,7 @@ from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.forecast import hours_of, left_of
 from airr.lease import holder_of
 from airr.ledger import read_records, read_table
+from airr.parsing import parse
 from airr.records import BASELINE, Call, Idea, OutcomeRow, Run, Scored, outcome_of
 from airr.summary import best_ideas, failures, gpu_hours_of, withheld
 from airr.workspace import Workspace, names_in

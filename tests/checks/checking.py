@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from airr.checks.finding import Finding, Findings
-from airr.config import Config, parse_config
+from airr.config import Config
 from airr.head import with_sandbox
+from airr.parsing import parse_config
 from airr.verb import compositions
 
 

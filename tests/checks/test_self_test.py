@@ -11,8 +11,8 @@ from airr.checks.contract import check_contract
 from airr.checks.everything import CheckSettings, check_everything
 from airr.checks.finding import Finding, Verdict
 from airr.checks.self_test import candidates_of, cost_of, self_test
-from airr.config import parse_config
 from airr.executor.codebases import read_tree
+from airr.parsing import parse_config
 from airr.workspace import names_in
 from tests import toy
 from tests.checks.checking import by_name, config_of, raw_of

@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 from omegaconf import OmegaConf
 
-from airr.config import Env, parse
+from airr.config import Env
+from airr.parsing import parse
 from airr.resources import resource
 
 FOLDER = resource("envs") / "nanogpt"

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from airr.batch import Result
-from airr.config import PatchFormat, parse_config
+from airr.config import PatchFormat
 from airr.executor.codebases import Tree
 from airr.executor.patches import Implementation, Implementer
 from airr.llm.protocol import Completion, Request, StopReason
+from airr.parsing import parse_config
 from airr.prompts import Prompts
 from airr.records import Reason, RunKey, Stage
 from tests import builders, toy

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from airr.config import parse_config
 from airr.errors import ConfigError
 from airr.executor.plans import env_folder
 from airr.llm.catalogue import Catalogue, Entry, recipe_name
 from airr.llm.offline import Offline
 from airr.llm.protocol import Purpose, Request
+from airr.parsing import parse_config
 from airr.researcher.blocks import parse_blocks
 from tests.test_config import composed
 

@@ -7,7 +7,8 @@ from hydra import compose, initialize_config_dir
 
 from airr.cluster.slurm_settings import SlurmSettings
 from airr.composition import plain
-from airr.config import Scheduler, parse_config
+from airr.config import Scheduler
+from airr.parsing import parse_config
 from airr.resources import resource
 
 SITES = sorted(path.stem for path in (resource("conf") / "site").glob("*.yaml"))
