@@ -69,7 +69,7 @@ def test_micro_batches_train_the_policy_that_whole_updates_would(
     two_steps: tuple[Path, str], grpo_data: Path, tmp_path: Path
 ):
     config = grpo.edited("config.py", "micro_batch=128,", "micro_batch=32,")
-    config["config.py"] = config["config.py"].replace("accumulation=1,", "accumulation=4,")
+    config["config.py"] = config["config.py"].replace("accumulation=2,", "accumulation=8,")
     codebase = grpo.candidate(tmp_path / "codebase", config)
     data = grpo_data / "train_data"
     grpo.train(tmp_path / "out", data, codebase=codebase, AIRR_STEPS="2")
