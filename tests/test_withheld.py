@@ -22,7 +22,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(place: Path) -> subprocess.CompletedProcess[str]:
     """A campaign whose every gain lies below the plausible."""
     bounds = f"env.metric.plausible=[{HIGHEST_BELIEVED},12.0]"
-    overrides = [*toy.make_campaign_env(place), bounds, "cluster.sandbox=none", "seed=1"]
+    overrides = [*toy.make_campaign_env(place), bounds, "cluster.sandbox=none", "seed=2"]
+    overrides.append("search.epochs=3")
     done = airr("evolve", *QUICK, *overrides, "campaign=doubtful", cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     return done

@@ -105,7 +105,7 @@ async def test_what_a_partition_cannot_give_is_told_in_numbers(cluster: VirtualC
         "env 'nanogpt_tiny' asks for 16 GPUs per node; partition 'narrow' offers 8"
     )
     assert found["nodes"].remedy == "set cluster.partition or env.gpus"
-    assert "asks for 11 minutes; partition 'narrow' allows 10" in found["time limit"].found
+    assert "asks for 12 minutes; partition 'narrow' allows 10" in found["time limit"].found
     assert found["request"].verdict is Verdict.FAILED
     fits = await site(cluster, "env.gpus=8", "cluster.gres=gpu:h100", "cluster.partition=gpu")
     assert {finding.verdict for finding in fits.values()} == {Verdict.OK}, fits

@@ -57,7 +57,15 @@ def trainings(batch_file: Path) -> int:
     return len(list(node_folder().glob(f"{batch_file.parent.name}-*/codebase/trains")))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+TOLD = {
+    signal.SIGTERM: [Reason.PREEMPTED] * 3,
+    signal.SIGUSR1: [Reason.TIMEOUT] * 3,
+    signal.SIGINT: [],
+}
+"""A signal to the pack -> what its workers record."""
+
+
+@pytest.mark.parametrize("number", TOLD)
 def test_every_worker_hears_what_the_pack_alone_is_told(folder: Path, number: signal.Signals):
     """Slurm warns of the time limit with SIGUSR1, and nobody but the batch script hears it."""
     batch_file = batch_of(folder, SLEEP, 3)
@@ -67,7 +75,7 @@ def test_every_worker_hears_what_the_pack_alone_is_told(folder: Path, number: si
         output, _ = pack.communicate(timeout=30)
     assert pack.returncode == 0, output
     reasons = [result.reason for result in results_in(folder)]
-    assert reasons == ([] if number is signal.SIGINT else [Reason.PREEMPTED] * 3)
+    assert reasons == TOLD[number]
     assert not list(node_folder().glob(f"{batch_file.parent.name}*"))
 
 
