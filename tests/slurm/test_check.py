@@ -37,6 +37,11 @@ def jobs(cluster: VirtualCluster) -> list[str]:
     return [name for name in listed if name.startswith("airr-check-")]
 
 
+def no_job_is_left(cluster: VirtualCluster) -> None:
+    """Give a probe that has reported the moment that Slurm takes to end it."""
+    wait_until("no check's job to be left", lambda: not jobs(cluster), seconds=15)
+
+
 async def site(cluster: VirtualCluster, *overrides: str) -> dict[str, Finding]:
     config = config_of(*QUICK, *overrides)
     own = config.cluster.own
@@ -71,7 +76,7 @@ def test_a_usable_site_says_so_and_no_key_reaches_its_node(cluster: VirtualClust
     assert "cluster.pass_env passes on HF_TOKEN\n" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("usable: ")
     assert not (tmp_path / "runs").exists()
-    assert not jobs(cluster)
+    no_job_is_left(cluster)
 
 
 def test_a_dry_run_shows_the_probes_script_and_does_nothing(
@@ -145,7 +150,7 @@ async def test_a_probe_that_stays_queued_on_a_full_cluster_is_told_and_cancelled
     told: list[str] = []
     try:
         heard = await probe(config, slurm_of(cluster), patience=3, tell=told.append)
-        assert not jobs(cluster)
+        no_job_is_left(cluster)
     finally:
         await others.cancel([full])
     assert isinstance(heard, Unheard)
@@ -169,7 +174,7 @@ async def test_a_self_test_that_stays_queued_is_told_and_cancelled(
     assert list(found) == ["preflight", "self-test"]
     assert found["self-test"].verdict is Verdict.WARNING
     assert "nothing of it has moved in the queue for 2 s" in found["self-test"].found
-    assert not jobs(cluster)
+    no_job_is_left(cluster)
     assert not (tmp_path / "runs").exists()
 
 
@@ -183,7 +188,7 @@ def test_a_site_and_an_environment_are_checked_by_one_command(
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"ok +no-op .*the baseline's score to the last digit", done.stdout)
     assert re.search(r"ok +empty .*no_checkpoint", done.stdout)
-    assert not jobs(cluster)
+    no_job_is_left(cluster)
     assert not (tmp_path / "runs").exists()
 
 
@@ -196,7 +201,7 @@ async def test_a_request_that_can_never_start_is_not_waited_for(
     assert isinstance(heard, Unheard)
     assert heard.last.state is TaskState.UNSATISFIABLE
     assert "PartitionTimeLimit" in judge_silence(heard, config.root).found
-    assert not jobs(cluster)
+    no_job_is_left(cluster)
 
 
 async def test_a_python_that_does_not_start_on_a_node_is_told_by_its_last_words(
@@ -264,7 +269,7 @@ def test_ctrl_c_cancels_the_probe_and_removes_its_files(cluster: VirtualCluster,
         _, errors = checking.communicate(timeout=30)
     assert checking.returncode == 130
     assert "Traceback" not in errors
-    assert not jobs(cluster)
+    no_job_is_left(cluster)
     assert not (tmp_path / "runs").exists()
 
 
