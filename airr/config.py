@@ -95,6 +95,7 @@ class Preflight:
     train: Command
     train_data: str
     sealed_data: str
+    score_settings: dict[str, Any]
     seconds: float
 
 

@@ -53,6 +53,7 @@ def preflight_plan(config: Bench) -> Plan:
         train_data=str(data / preflight.train_data),
         sealed_data=str(data / preflight.sealed_data),
         train=preflight.train,
+        score_settings={**plan.score_settings, **preflight.score_settings},
         budget_seconds=preflight.seconds,
         nodes=1,
         gpus=0,

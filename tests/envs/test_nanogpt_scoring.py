@@ -251,7 +251,18 @@ def test_audit_and_stream_agree_on_an_honest_model(run: Any, honest: float, tmp_
     report = run(protocol="audit", whole=16)
     assert report["metric"] == pytest.approx(honest, abs=1e-3)
     assert report["protocol"] == "audit"
-    assert report["streamed"] == pytest.approx(report["whole"], abs=1e-3)
+
+
+def test_no_second_process_is_asked_where_none_is_wanted(run: Any, honest: float):
+    report = run(compared=0)
+    assert report["metric"] == pytest.approx(honest, abs=1e-5)
+    assert report["compared"] == 0
+
+
+def test_an_audit_without_a_second_process_is_refused(run: Any):
+    reason, detail = failure(run(protocol="audit", compared=0))
+    assert reason is Reason.SCORER_ERROR
+    assert "only a second process tells probes" in detail
 
 
 def test_predictors_side_by_side_give_the_score_of_one(run: Any, honest: float):

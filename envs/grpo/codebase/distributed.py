@@ -1,6 +1,7 @@
 """The processes of a run: one, or as many as torchrun started, each with its own device."""
 
 import os
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -56,7 +57,12 @@ def join() -> World:
 
 
 def leave(world: World) -> None:
-    """Wait for the other processes, then part from them."""
+    """Wait for the other processes, then part from them: with others, this ends the process.
+
+    Python is not wound down then: gloo's threads may still hold tensors of it, and would abort.
+    """
     if world.size > 1:
         dist.barrier()
         dist.destroy_process_group()
+        sys.stdout.flush()
+        os._exit(0)

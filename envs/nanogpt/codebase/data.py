@@ -34,6 +34,7 @@ def batches(
     """
     rng = np.random.default_rng(seed)
     shards = sorted(folder.glob("*.bin"))
+    assert shards, f"{folder} holds no shards"
     step_size = config.tokens_per_step // config.context  # sequences, of all processes
     share = step_size // world_size
     assert share * world_size == step_size, f"{step_size} sequences do not divide by {world_size}"

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 class Score:
     """A measured loss. `metric` is the mean over all tokens, in nats; its error over sequences.
 
-    On `compared` sequences the loss was `first`; a second process gave `streamed` for them, and
-    `whole` for them, or some of them, where the model saw them whole.
+    For `compared` sequences, a second process answered alike.
     """
 
     metric: float
@@ -20,9 +19,6 @@ class Score:
     protocol: str
     predictors: int
     compared: int
-    first: float
-    streamed: float
-    whole: float
 
 
 class CandidateFailed(Exception):
