@@ -28,7 +28,6 @@ from airr.executor.codebases import read_tree
 from airr.executor.executor import Executor
 from airr.executor.jobs import Scheduler
 from airr.executor.mending import Mending
-from airr.executor.patches import Implementer
 from airr.executor.plans import (
     env_folder,
     preflight_plan,
@@ -46,7 +45,7 @@ from airr.llm.protocol import Provider, Purpose
 from airr.parsing import AnyBench
 from airr.prompts import Prompts
 from airr.providers import prices_of, providers_of
-from airr.researcher.ideas import Ideator
+from airr.roles import ideator_of, implementer_of
 from airr.shared import Shared, shared_by
 from airr.workspace import Workspace
 
@@ -125,10 +124,6 @@ def assemble(  # noqa: PLR0913 - the composition root of a campaign
     providers: Mapping[Purpose, Provider],
 ) -> Head:
     """Put the parts of a campaign together."""
-    folder = env_folder(config)
-    baseline = read_tree(folder / "codebase")
-    task = (folder / "task.md").read_text(encoding="utf-8")
-    prompts = Prompts(config.prompts)
     now = functools.partial(datetime.now, UTC)
     ledger = Ledger(workspace.ledger, guard=lease.check)
     prices = prices_of(config)
@@ -149,47 +144,26 @@ def assemble(  # noqa: PLR0913 - the composition root of a campaign
         limit=shared.nodes,
         mending=Mending(runs=config.implement.repair_runs, seconds=config.implement.repair_seconds),
     )
-    implementer = Implementer(
-        env=config.env,
-        task=task,
-        baseline=baseline,
-        role=config.llm.implementer,
-        how=config.implement,
-        ask=purse.ask,
-        holds=journal.holds,
-        preflight=Preflight(
-            with_seals(preflight_plan(config)),
-            uid=charter.uid,
-            seed=config.seed,
-            room=shared.preflights,
-        ),
-        prompts=prompts,
+    preflight = Preflight(
+        with_seals(preflight_plan(config)),
+        uid=charter.uid,
         seed=config.seed,
-        now=now,
+        room=shared.preflights,
     )
     executor = Executor(
         workspace=workspace,
         book=book,
-        implementer=implementer,
+        implementer=implementer_of(
+            config, ask=purse.ask, holds=journal.holds, preflight=preflight, now=now
+        ),
         scheduler=scheduler,
-        baseline=baseline,
+        baseline=read_tree(env_folder(config) / "codebase"),
         at_once=ideas_at_once(config),
         gpu=gpu_bound(config, book),
         run_gpu_hours=run_hours(config).gpu_most,
         now=now,
     )
-    ideator = Ideator(
-        task=task,
-        codebase=baseline,
-        reserved=config.env.reserved(baseline),
-        metric=config.env.metric,
-        role=config.llm.ideator,
-        search=config.search,
-        ask=purse.ask,
-        prompts=prompts,
-        seed=config.seed,
-        now=now,
-    )
+    ideator = ideator_of(config, ask=purse.ask, now=now)
     campaign = Campaign(config=config, book=book, ideator=ideator, executor=executor)
     return Head(
         config=config,

@@ -30,6 +30,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -44,8 +45,7 @@ import airr.llm.anthropic
 from airr.batch import Result
 from airr.composition import compositions
 from airr.config import Config
-from airr.executor.codebases import Tree, read_tree
-from airr.executor.patches import Implementer
+from airr.executor.codebases import Tree
 from airr.executor.plans import env_folder
 from airr.llm.anthropic import Anthropic
 from airr.llm.catalogue import Catalogue
@@ -53,10 +53,9 @@ from airr.llm.journal import Journal
 from airr.llm.prefix import PrefixGate
 from airr.llm.protocol import Purpose
 from airr.parsing import parse_config
-from airr.prompts import Prompts
 from airr.records import Idea, RunKey
-from airr.researcher.ideas import Ideator
 from airr.researcher.strategy import fresh
+from airr.roles import ideator_of, implementer_of
 from tests import builders
 from tests.llm.accounting import PrefixCache
 from tests.llm.loopback import KEY, Asked, Loopback, Reply
@@ -221,32 +220,16 @@ async def measure(config: Config, economy: Economy, haste: float) -> Billed:
 
 async def evolve(config: Config, journal: Journal, haste: float) -> int:
     """Return how many ideas of one epoch came to a patch that passed."""
-    folder = env_folder(config)
-    task, baseline = (folder / "task.md").read_text(), read_tree(folder / "codebase")
-    ideas = await Ideator(
-        task=task,
-        codebase=baseline,
-        reserved=config.env.reserved(baseline),
-        metric=config.env.metric,
-        role=config.llm.ideator,
-        search=config.search,
-        ask=journal.ask,
-        prompts=Prompts(),
-        seed=0,
-        now=lambda: builders.NOON,
-    ).propose(fresh(config.search), epoch=0, baseline=builders.BASELINE_SCORE, tried=[])
-    implementer = Implementer(
-        env=config.env,
-        task=task,
-        baseline=baseline,
-        role=config.llm.implementer,
-        how=config.implement,
-        ask=journal.ask,
-        holds=journal.holds,
-        preflight=Preflight(haste),
-        prompts=Prompts(),
-        seed=0,
-        now=lambda: builders.NOON,
+
+    def now() -> datetime:
+        return builders.NOON
+
+    ideator = ideator_of(config, ask=journal.ask, now=now)
+    ideas = await ideator.propose(
+        fresh(config.search), epoch=0, baseline=builders.BASELINE_SCORE, tried=[]
+    )
+    implementer = implementer_of(
+        config, ask=journal.ask, holds=journal.holds, preflight=Preflight(haste), now=now
     )
     room = asyncio.Semaphore(config.implement.concurrent_ideas)
 

@@ -145,6 +145,18 @@ def test_a_mistake_of_the_user_has_no_successor(heads: HeadJobs):
     assert "Traceback" not in heads.log
 
 
+def test_a_budget_that_is_spent_ends_the_chain(heads: HeadJobs):
+    first = heads.submit("budget.llm_calls=4")
+    heads.until(lambda: "budget.llm_calls=4 is reached" in heads.log, "the bound")
+    heads.until_over()
+    assert heads.jobs() == {first}, "the successor never began"
+    assert 0 < len(load(heads.campaign).ideas) <= 8
+    heads.submit("budget.llm_calls=1000")
+    heads.until(lambda: "8 ideas: " in heads.log, "the end")
+    heads.until_over()
+    assert_whole(heads)
+
+
 def test_a_second_head_job_of_a_campaign_leaves_the_first_alone(heads: HeadJobs):
     first = heads.submit(SLOW)
     heads.until_first_submission(first)

@@ -135,6 +135,19 @@ def test_a_campaign_that_fails_ends_no_other(
         assert len(load(place / "runs" / name).outcomes) == 7
 
 
+def test_a_sweep_whose_budgets_are_spent_says_so_by_its_status(
+    cluster: VirtualCluster, place: Path, settings: list[str]
+):
+    sweep = start([*settings, "budget.llm_calls=4"], place, cluster)
+    said, complaints = sweep.communicate(timeout=200)
+    assert sweep.returncode == 3, complaints
+    assert said.count("budget.llm_calls=4 is reached") == len(CAMPAIGNS)
+    for name in CAMPAIGNS:
+        tables = load(place / "runs" / name)
+        assert len(tables.calls) == 4
+        assert set(tables.outcomes.idea_id) <= {*tables.ideas.id, "baseline"}
+
+
 def test_turns_of_a_sweep_leave_their_jobs(
     cluster: VirtualCluster, place: Path, settings: list[str]
 ):

@@ -55,14 +55,15 @@ class Turns:
             check=False,
         )
 
-    def take_all(self) -> list[str]:
-        """Take turns until one says that the campaign is complete; return what they said."""
+    def take_all(self, *more: str, until: str = "\ncomplete", status: int = 0) -> list[str]:
+        """Take turns until one says so and ends with that status; return what they said."""
         said: list[str] = []
         for _ in range(40):
-            turn = self.take()
-            assert turn.returncode == 0, turn.stderr
+            turn = self.take(*more)
             said.append(turn.stdout)
-            if "\ncomplete" in turn.stdout:
+            is_last = until in turn.stdout
+            assert turn.returncode == (status if is_last else 0), turn.stderr
+            if is_last:
                 return said
             time.sleep(1)
         raise AssertionError("\n".join(said))
@@ -96,6 +97,14 @@ def test_turns_complete_a_campaign_as_one_long_head_does(turns: Turns):
     assert all(len(jobs[name]) == 1 for name in set(tables.runs.batch))
     assert re.search(r"1 runs submitted\nwaits for .* the baseline is being measured", said[0])
     assert "4 ideas proposed" in "".join(said)
+
+
+def test_turns_end_with_the_budget_and_go_on_with_a_larger_one(turns: Turns):
+    turns.take_all("budget.llm_calls=4", until="budget.llm_calls=4 is reached", status=3)
+    assert len(load(turns.folder).calls) == 4
+    turns.take_all("budget.llm_calls=1000")
+    assert len(load(turns.folder).ideas) == 8
+    assert_nothing_is_double(turns.folder)
 
 
 def test_a_turn_leaves_its_jobs_running_and_the_lease_free(turns: Turns):
