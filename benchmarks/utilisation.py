@@ -166,7 +166,7 @@ def measure_airr(bench: Bench, workload: Workload) -> Measured:
         "llm=offline", "cluster=slurm", f"search.epochs={workload.epochs}", "env.gpus=8",
         f"search.ideas_per_epoch={workload.per_epoch}", f"cluster.tick_seconds={TICK_SECONDS}",
         "cluster.preflights=2", "implement.concurrent_ideas=16",
-        f"env.budget_seconds={4 * workload.seconds}",
+        f"env.budget_seconds={30 + workload.seconds}",
         f"env.train.argv=[/bin/sh,-c,'sleep {workload.seconds} && exec {{python}} train.py']",
         f"cluster.setup=['. {note_start}']",
     )  # fmt: skip

@@ -18,6 +18,7 @@ import psutil
 
 from airr.batch import Batch
 from airr.ledger import load
+from airr.records import INFRASTRUCTURE
 
 
 @dataclass(frozen=True)
@@ -134,3 +135,8 @@ def assert_nothing_is_double(folder: Path) -> None:
     assert not tables.calls.duplicated(["id", "prompt_hash"]).any()
     assert not tables.runs.duplicated(["id"]).any()
     assert not tables.outcomes.duplicated(["idea_id", "repeat"]).any()
+
+
+def assert_no_run_was_lost(folder: Path) -> None:
+    """Every run ended by itself; one that crashed may have been mended and run again."""
+    assert not set(load(folder).runs.reason) & INFRASTRUCTURE

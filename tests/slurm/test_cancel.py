@@ -10,7 +10,7 @@ import pytest
 
 from airr.cluster.head_job import name_of_heads
 from airr.ledger import load
-from tests.campaigns import assert_nothing_is_double
+from tests.campaigns import assert_no_run_was_lost, assert_nothing_is_double
 from tests.slurm.cluster import VirtualCluster
 from tests.slurm.daemons import wait_until
 from tests.slurm.people import Held, airr, held_campaign, jobs_of
@@ -27,9 +27,9 @@ HALF_A_NODE_OF_ONE = ("+cluster.extra.nodelist=node1", "env.cpus=8")
 def assert_complete(campaign: Held) -> None:
     """Every idea has one outcome, and no run was ever counted as cut short."""
     assert_nothing_is_double(campaign.folder)
+    assert_no_run_was_lost(campaign.folder)
     tables = load(campaign.folder)
     assert set(tables.outcomes.idea_id) == {*tables.ideas.id, "baseline"}
-    assert (tables.runs.attempt == 0).all()
     assert (tables.runs.state == "completed").all()
 
 

@@ -17,7 +17,7 @@ from airr.cluster.head_job import name_of_heads
 from airr.ledger import load
 from airr.legs import MOST_FRUITLESS
 from tests import toy
-from tests.campaigns import assert_nothing_is_double
+from tests.campaigns import assert_no_run_was_lost, assert_nothing_is_double
 from tests.slurm.cluster import VirtualCluster
 from tests.slurm.test_campaign import HASTE, jobs_by_name
 
@@ -100,8 +100,8 @@ def assert_whole(heads: HeadJobs) -> None:
     tables = load(heads.campaign)
     assert len(tables.ideas) == 8
     assert set(tables.outcomes.idea_id) == {*tables.ideas.id, "baseline"}
-    assert (tables.runs.attempt == 0).all()
     assert_nothing_is_double(heads.campaign)
+    assert_no_run_was_lost(heads.campaign)
 
 
 def test_a_warned_head_hands_over_and_the_successor_completes_the_campaign(heads: HeadJobs):

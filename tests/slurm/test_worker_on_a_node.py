@@ -89,10 +89,15 @@ async def test_a_cancelled_run_leaves_nothing_but_the_word_that_it_was_stopped(
 
 
 async def test_what_a_killed_worker_left_the_next_one_on_the_node_removes(
-    cluster: VirtualCluster, folder: Path
+    cluster: VirtualCluster, folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    # a node's disk of its own: any worker on this machine would remove it
+    disk = folder / "disk"
+    disk.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(disk))
     batch_file = batch_of(folder, toy.tree(ENDLESS))
-    array, slurm = worker_array(batch_file), backend(cluster)
+    slurm = backend(cluster, replace(PLAIN, setup=(f"export TMPDIR={disk}",)))
+    array = worker_array(batch_file)
     await slurm.submit(array)
     wait_until("a training", holds(batch_file), seconds=60)
     for process in processes_of(batch_file):
