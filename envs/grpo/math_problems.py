@@ -35,7 +35,7 @@ def from_folder(folder: Path) -> tuple[list[Record], list[Record]]:
         BadProblems: a file is missing, or a line has no problem or no answer.
     """
     train, validation = (read_lines(folder / name) for name in ("train.jsonl", "test.jsonl"))
-    return check_apart(train, validation)
+    return check_apart(with_answers(train), with_answers(validation))
 
 
 def from_hub() -> tuple[list[Record], list[Record]]:
@@ -54,7 +54,7 @@ def from_hub() -> tuple[list[Record], list[Record]]:
     validation = read_lines(
         Path(hf_hub_download(HUB_VALIDATION, "test.jsonl", repo_type="dataset"))
     )
-    return check_apart(train, validation)
+    return check_apart(with_answers(train), with_answers(validation))
 
 
 def read_lines(path: Path) -> list[Record]:
@@ -65,6 +65,11 @@ def read_lines(path: Path) -> list[Record]:
         return [{"problem": str(line["problem"]), "answer": str(line["answer"])} for line in raw]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadProblems(f"{path} holds no problems with answers: {error!r}") from error
+
+
+def with_answers(records: list[Record]) -> list[Record]:
+    """Return the problems that have an answer: MATH's training set has two with an empty box."""
+    return [record for record in records if record["answer"].strip()]
 
 
 def check_apart(train: list[Record], validation: list[Record]) -> tuple[list[Record], list[Record]]:

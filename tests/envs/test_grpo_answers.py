@@ -42,7 +42,7 @@ def test_only_the_whole_form_has_an_answer(answers: Any, response: str, answer: 
 
 SAME = [
     ("7", "7"), ("+7", "7"), ("007", "7"), ("$7$", "7"), ("\\boxed{7}", "7"), ("7.", "7"),
-    ("\\( 7 \\)", "7"), ("1/2", "\\frac{1}{2}"), ("\\dfrac12", "\\frac{1}{2}"),
+    ("$7.$", "7"), ("\\( 7 \\)", "7"), ("1/2", "\\frac{1}{2}"), ("\\dfrac12", "\\frac{1}{2}"),
     ("0.5", "\\frac12"), ("2\\sqrt{3}", "\\sqrt{12}"), ("1 + 2x", "2x+1"), ("1{,}000", "1000"),
     ("(1, 2)", "\\left( 1, 2 \\right)"), ("3,4", "4, 3"), ("x = 5", "5"),
     ("\\text{Monday}", "\\text{Monday}"), ("90^\\circ", "90"), ("100000", "10^5"),
@@ -80,7 +80,7 @@ def true_answers() -> list[str]:
     if not MATH.exists():
         pytest.skip(f"{MATH} is not there")
     lines = [line for path in MATH.glob("*.jsonl") for line in path.read_text().splitlines()]
-    return [json.loads(line)["answer"] for line in lines]
+    return [answer for line in lines if (answer := json.loads(line)["answer"])]
 
 
 def assert_recognised(answers: Any, truths: list[str]) -> None:
@@ -102,5 +102,5 @@ def test_other_problems_answers_of_math_are_wrong(answers: Any):
 @pytest.mark.long
 def test_all_true_answers_of_math_are_recognised(answers: Any):
     truths = true_answers()
-    assert len(truths) == 8000
+    assert len(truths) == 7998, "two problems have an empty answer"
     assert_recognised(answers, sorted(set(truths)))

@@ -106,7 +106,7 @@ def test_math_where_it_lies_is_taken(prepared: Path, folders: tuple[Path, Path])
         pytest.skip(f"{MATH} is not there")
     done = prepare_math(prepared, folders[0], MATH)
     assert done.returncode == 0, done.stderr
-    assert len(records(prepared / "train_data")) == 7500
+    assert len(records(prepared / "train_data")) == 7498
     assert len(records(prepared / "sealed_data")) == 500
 
 
@@ -116,6 +116,7 @@ def test_math_where_it_lies_is_taken(prepared: Path, folders: tuple[Path, Path])
         ("test.jsonl", '{"problem": "1+1?", "answer": "2"}\n', "1 of them the same"),
         ("test.jsonl", "", "0 to score on"),
         ("train.jsonl", '{"problem": "1+1?"}\n', "holds no problems with answers"),
+        ("test.jsonl", '{"problem": "2+2?", "answer": " "}\n', "0 to score on"),
         ("train.jsonl", "<html>", "holds no problems with answers"),
     ],
 )

@@ -55,12 +55,17 @@ def is_one_expression(answer: str) -> bool:
 
 def unwrap(answer: str) -> str:
     """Return an answer without the dollars, the box or the full stop around it."""
-    answer = answer.strip().removesuffix(".").rstrip()
+    answer = without_stop(answer)
     for left, right in WRAPPERS:
         if answer.startswith(left) and answer.endswith(right):
-            inside = answer[len(left) : len(answer) - len(right)].strip()
+            inside = without_stop(answer[len(left) : len(answer) - len(right)])
             return inside if is_one_expression(inside) else answer
     return answer
+
+
+def without_stop(answer: str) -> str:
+    """Return an answer without the space around it, and the full stop behind it."""
+    return answer.strip().removesuffix(".").rstrip()
 
 
 def means_the_same(answer: str, truth: str) -> bool:
