@@ -222,8 +222,10 @@ def plan_of(scale: Scale, data: Path, arguments: argparse.Namespace) -> Plan:
 
 
 def copy_codebase(scratch: Scratch) -> None:
+    """Put the baseline where it is trained, and where it is scored."""
     for path in (resource("envs") / "nanogpt" / "codebase").glob("*.py"):
-        (scratch.codebase / path.name).write_bytes(path.read_bytes())
+        for folder in (scratch.codebase, scratch.scored):
+            (folder / path.name).write_bytes(path.read_bytes())
 
 
 def flops_per_token(scale: str) -> float:
