@@ -188,8 +188,34 @@ class Llm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoSettings:
+    """What a strategy has that needs no settings of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeSettings:
+    """How search=tree divides an epoch: drafts first, then `debug_share`, then the best nodes."""
+
+    drafts: int
+    debug_share: float
+    debug_depth: int
+    breadth: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IslandsSettings:
+    """How search=islands keeps populations apart. `migrate_every` counts epochs; 0 is never."""
+
+    islands: int
+    exploit_share: float
+    parents: int
+    migrate_every: int
+    migrants: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """How the next ideas are chosen. `strategy` names a module of airr/researcher."""
+    """How the next ideas are chosen. `name` is that of a module of airr/researcher."""
 
     name: str
     epochs: int
@@ -197,6 +223,8 @@ class Search:
     ideas_per_call: int
     history_in_prompt: int
     similarity: float
+    own: NoSettings | TreeSettings | IslandsSettings
+    """The settings that only this strategy has; in the configuration they stand among the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,11 @@ def arrays_of(left: Left, largest: int) -> tuple[int, int]:
 
 
 def ideator_calls(left: Left, search: Search) -> int:
-    """Return how many calls ask for ideas, if no answer repeats what was tried."""
+    """Return how many calls ask for ideas, if each asks for as many as one may.
+
+    Searches that ask for the children of one parent at a time ask more often, and so does a model
+    that repeats itself.
+    """
     return sum(math.ceil(count / search.ideas_per_call) for count in left.to_propose)
 
 

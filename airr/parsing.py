@@ -17,11 +17,23 @@ from urllib.parse import urlsplit
 import dacite
 
 from airr.cluster.slurm_settings import SlurmSettings
-from airr.config import Bench, Cluster, Config, LocalSettings, Scheduler
+from airr.config import (
+    Bench,
+    Cluster,
+    Config,
+    IslandsSettings,
+    LocalSettings,
+    NoSettings,
+    Scheduler,
+    Search,
+    TreeSettings,
+)
 from airr.errors import ConfigError
 
 Settings = TypeVar("Settings")
 AnyBench = TypeVar("AnyBench", bound=Bench)
+OWN_SETTINGS: Mapping[str, type] = {"tree": TreeSettings, "islands": IslandsSettings}
+"""What strategies take beside what all take."""
 CAMPAIGN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
@@ -31,7 +43,7 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a key is unknown, missing, ill-typed or out of range; the message names it.
     """
-    config = parse_bench(Config, raw)
+    config = parse_bench(Config, {**raw, "search": _search(raw.get("search", {}))})
     _check_ranges(config)
     return config
 
@@ -61,13 +73,24 @@ def parse_cluster(raw: Mapping[str, Any]) -> Cluster:
     return parse(Cluster, _with_own_settings(raw), at="cluster.")
 
 
+def _search(search: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `search` with what only its strategy knows moved below `own`, and parsed."""
+    kind = OWN_SETTINGS.get(search.get("name", ""), NoSettings)
+    return _own_apart(search, Search, kind, at="search.")
+
+
 def _with_own_settings(cluster: Mapping[str, Any]) -> dict[str, Any]:
     """Return `cluster` with what only its scheduler knows moved below `own`, and parsed."""
-    common = {field.name for field in fields(Cluster)}
-    shared = {name: value for name, value in cluster.items() if name in common}
-    rest = {name: value for name, value in cluster.items() if name not in common}
     kind = SlurmSettings if cluster.get("scheduler") == Scheduler.SLURM else LocalSettings
-    return {**shared, "own": parse(kind, rest, at="cluster.")}
+    return _own_apart(cluster, Cluster, kind, at="cluster.")
+
+
+def _own_apart(raw: Mapping[str, Any], common: type, own: type, at: str) -> dict[str, Any]:
+    known = {field.name for field in fields(common)}
+    _refuse_unknown(raw, known | {field.name for field in fields(own)}, at)
+    shared = {name: value for name, value in raw.items() if name in known}
+    rest = {name: value for name, value in raw.items() if name not in known}
+    return {**shared, "own": parse(own, rest, at=at)}
 
 
 def parse(kind: type[Settings], raw: Mapping[str, Any], at: str = "") -> Settings:
@@ -110,10 +133,7 @@ def _check_keys(kind: type, raw: Mapping[str, Any], at: str) -> None:
     """Refuse unknown and missing keys, with the full dotted name and the nearest known one."""
     hints = get_type_hints(kind)
     known = {field.name for field in fields(kind)}
-    for key in raw.keys() - known:
-        near = difflib.get_close_matches(str(key), known, n=1)
-        hint = f"did you mean {at}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-        raise ConfigError(f"unknown setting {at}{key}: {hint}")
+    _refuse_unknown(raw, known, at)
     for name in sorted(known - raw.keys()):
         raise ConfigError(f"setting {at}{name} is missing")
     for name, value in raw.items():
@@ -121,6 +141,13 @@ def _check_keys(kind: type, raw: Mapping[str, Any], at: str) -> None:
         nested = [t for t in (hints[name], *get_args(hints[name])) if is_dataclass(t)]
         if nested and isinstance(value, Mapping):
             _check_keys(nested[0], value, at=f"{at}{name}.")  # pyright: ignore
+
+
+def _refuse_unknown(raw: Mapping[str, Any], known: set[str], at: str) -> None:
+    for key in raw.keys() - known:
+        near = difflib.get_close_matches(str(key), known, n=1)
+        hint = f"did you mean {at}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+        raise ConfigError(f"unknown setting {at}{key}: {hint}")
 
 
 def _check_choice(hint: Any, value: Any, name: str) -> None:
@@ -149,6 +176,17 @@ def _check_ranges(config: Config) -> None:
     for role in config.llm.roles.values():
         _check_url(role.base_url)
     _refuse_small(at_least_one, not_negative)
+    _check_strategy(config.search.own)
+
+
+def _check_strategy(own: NoSettings | TreeSettings | IslandsSettings) -> None:
+    settings = {f"search.{name}": value for name, value in asdict(own).items()}
+    counted = {"search.breadth", "search.islands", "search.parents"}
+    at_least_one = {name: value for name, value in settings.items() if name in counted}
+    _refuse_small(at_least_one, settings)
+    for name, value in settings.items():
+        if name.endswith("_share") and value > 1:
+            raise ConfigError(f"{name}={value}: a share is at most 1")
 
 
 def _check_sizes(bench: Bench) -> None:

@@ -26,6 +26,8 @@ class Origin(StrEnum):
     """Asked to combine and refine ideas that beat the baseline."""
     EXPLORE = "explore"
     """Asked for something unlike the past ideas shown."""
+    DEBUG = "debug"
+    """Asked to mend the one failed idea shown."""
     RL = "rl"
     """Sampled from a policy under training."""
 
@@ -111,13 +113,17 @@ INFRASTRUCTURE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idea:
-    """A research idea in plain language: what to try, and which code changes it takes."""
+    """A research idea in plain language: what to try, and which code changes it takes.
+
+    `island` is the population that it was asked for, null where there is but one.
+    """
 
     id: str
     epoch: int
     text: str
     origin: Origin
     parents: tuple[str, ...]
+    island: int | None = None
     model: str
     thinking_tokens: int
     idea_tokens: int

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from airr.config import Direction, Implement, Metric, PatchFormat, RewardFormula, Role, Search
+from airr.config import (
+    Direction,
+    Implement,
+    IslandsSettings,
+    Metric,
+    NoSettings,
+    PatchFormat,
+    RewardFormula,
+    Role,
+    Search,
+    TreeSettings,
+)
 from airr.records import (
     BASELINE,
     Failed,
@@ -39,7 +51,19 @@ SEARCH = Search(
     ideas_per_call=10,
     history_in_prompt=100,
     similarity=0.9,
+    own=NoSettings(),
 )
+OWN = {
+    "tree": TreeSettings(drafts=4, debug_share=0.25, debug_depth=2, breadth=2),
+    "islands": IslandsSettings(
+        islands=3, exploit_share=0.7, parents=2, migrate_every=2, migrants=1
+    ),
+}
+
+
+def search_by(name: str, **fields: Any) -> Search:
+    """Return the settings of a strategy, its own among them."""
+    return replace(SEARCH, **{"name": name, "own": OWN.get(name, NoSettings())} | fields)
 
 
 ROLE = Role(

@@ -61,6 +61,19 @@ def test_a_setting_that_does_not_fit_is_refused_by_name(at: str, value: Any, mes
         parse_config(raw)
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("search.breadth=0", r"search\.breadth=0: it must be at least 1"),
+        ("search.debug_share=1.5", r"search\.debug_share=1\.5: a share is at most 1"),
+        ("search.debug_depth=-1", r"search\.debug_depth=-1: it must not be negative"),
+    ],
+)
+def test_what_a_strategy_alone_takes_is_checked_too(setting: str, message: str):
+    with pytest.raises(ConfigError, match=message):
+        parse_config(composed("search=tree", setting))
+
+
 def test_a_missing_setting_is_named():
     raw = composed()
     del raw["search"]["epochs"]

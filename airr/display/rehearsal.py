@@ -76,7 +76,7 @@ def _to_come(rehearsal: Rehearsal) -> str:
         runs=f"{left.total_runs}{_of_what(rehearsal)}",
         arrays=f"{_range(fewest, most)}; what is ready at one moment goes out as one array"
         f"{'' if rehearsal.largest_array else ' (MaxArraySize is not known now)'}",
-        calls=f"{ideator_calls(left, config.search)} for ideas, more if answers repeat themselves; "
+        calls=f"at least {ideator_calls(left, config.search)} for ideas; "
         f"{_range(*implementing)} for diffs",
         GPU_hours=f"{hours.gpu_most:.1f} at most, {hours.gpu_training:.1f} of them for training; "
         "retries of lost runs and runs of mended patches come on top",

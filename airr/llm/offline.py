@@ -2,7 +2,8 @@
 
 It speaks through the same prompts, parsing and revisions as a model, and is deterministic: the
 same request gets the same answer. Fresh and exploring ideas are catalogue entries that were not
-tried; exploiting ones merge two parents, vary a parent's numbers, or extend it. No model is asked.
+tried; exploiting ones merge two parents, vary a parent's numbers, or extend it; a failed one is
+mended by leaving out a part of it or by other numbers. No model is asked.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from airr.llm.catalogue import Catalogue, Part, Recipe, recipe_name
 from airr.llm.protocol import Completion, Purpose, Request, StopReason, Usage
 
 MOST_CANDIDATES = 10_000
+MOST_VARIATIONS = 20
 
 Proposal = tuple[Recipe, tuple[str, ...]]
 """A recipe, and the ids of the past ideas that it builds on."""
@@ -67,6 +69,8 @@ class Offline:
         """Return proposals in the order of preference; some of them may have been tried."""
         if variables["origin"] == "exploit":
             yield from itertools.islice(self._refined(variables["shown"], rng), 400)
+        if variables["origin"] == "debug":
+            yield from self._mended(variables["shown"], rng)
         singles = [(entry.default(),) for entry in self._catalogue.entries.values()]
         rng.shuffle(singles)
         yield from ((recipe, ()) for recipe in singles)
@@ -81,11 +85,7 @@ class Offline:
         self, shown: Sequence[Mapping[str, str]], rng: random.Random
     ) -> Iterator[Proposal]:
         """Return, in turn and without end: two parents merged, one varied, one extended."""
-        parents = [
-            (past["id"], recipe)
-            for past in shown
-            if (recipe := self._catalogue.recipe_in(past["text"]))
-        ]
+        parents = self._recipes(shown)
         while parents:
             if len(parents) > 1:
                 (first, one), (second, other) = rng.sample(parents, 2)
@@ -98,6 +98,22 @@ class Offline:
             yield tuple(varied), (parent,)
             extension = self._catalogue.entries[rng.choice(list(self._catalogue.entries))]
             yield self._merged(recipe, [extension.default()]), (parent,)
+
+    def _mended(self, shown: Sequence[Mapping[str, str]], rng: random.Random) -> Iterator[Proposal]:
+        """Return each failed recipe with one part left out, and then with other numbers."""
+        for failed, recipe in self._recipes(shown):
+            if len(recipe) > 1:
+                yield from ((recipe[:n] + recipe[n + 1 :], (failed,)) for n in range(len(recipe)))
+            for _ in range(MOST_VARIATIONS):
+                yield tuple(self._varied(part.slug, rng) for part in recipe), (failed,)
+
+    def _recipes(self, shown: Sequence[Mapping[str, str]]) -> list[tuple[str, Recipe]]:
+        """Return (id, recipe) of the past ideas that are of this catalogue."""
+        return [
+            (past["id"], recipe)
+            for past in shown
+            if (recipe := self._catalogue.recipe_in(past["text"]))
+        ]
 
     def _merged(self, one: Sequence[Part], other: Sequence[Part]) -> Recipe:
         """Return the parts of both; where two change the same code, the first one's stays."""

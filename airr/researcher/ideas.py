@@ -13,7 +13,7 @@ from typing import Any
 from airr.config import Metric, Role, Search
 from airr.llm.protocol import Completion, ContextTooLong, Request, StopReason
 from airr.prompts import Prompts
-from airr.records import Idea, Scored
+from airr.records import Idea, Origin, Scored
 from airr.researcher.blocks import Block, parse_blocks
 from airr.researcher.novelty import repeats
 from airr.researcher.questions import Conversation, Questions, Turn
@@ -147,14 +147,14 @@ class Ideator:
     ) -> Idea:
         """Return the record; of the parents that a model names, those count that it was shown."""
         usage, prompt = offer.completion.usage, offer.request.messages[-1].text
-        shown = {trial.idea.id for trial in offer.conversation.shown}
         share = max(1, len(offer.blocks))
         return Idea(
             id=f"e{epoch:02d}-i{number:03d}",
             epoch=epoch,
             text=block.text,
             origin=request.origin,
-            parents=tuple(parent for parent in block.parents if parent in shown),
+            parents=_parents(request, block),
+            island=request.island,
             model=offer.completion.model,
             thinking_tokens=usage.thinking_tokens // share,
             idea_tokens=usage.output_tokens // share,
@@ -162,6 +162,13 @@ class Ideator:
             call_id=offer.request.id,
             created_at=self._now(),
         )
+
+
+def _parents(request: IdeaRequest, block: Block) -> tuple[str, ...]:
+    shown = [trial.idea.id for trial in request.shown]
+    named = tuple(parent for parent in block.parents if parent in shown)
+    has_one = len(shown) == 1 and request.origin in {Origin.EXPLOIT, Origin.DEBUG}
+    return named or (tuple(shown) if has_one else ())
 
 
 def _with_sharing(conversations: Sequence[Conversation]) -> list[Conversation]:

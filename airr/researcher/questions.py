@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from airr.config import Metric, Role
 from airr.llm.protocol import Message, Purpose, Request
 from airr.prompts import Prompts, numbered
-from airr.records import Scored, Trial, how_it_ended
+from airr.records import Failed, Scored, Trial, how_it_ended
 from airr.researcher.blocks import Block
 from airr.researcher.history import most_telling
 from airr.researcher.strategy import IdeaRequest
@@ -165,7 +165,8 @@ class Questions:
             result = f"{self._metric.name} {outcome.metric:.4f}"
         else:
             result = f"failed ({how_it_ended(outcome)})"
-        return {"id": trial.idea.id, "text": trial.idea.text, "result": result}
+        detail = outcome.detail if isinstance(outcome, Failed) else ""
+        return {"id": trial.idea.id, "text": trial.idea.text, "result": result, "detail": detail}
 
 
 def _seed_of(seed: int, request_id: str) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airr.errors import ConfigError
-from airr.researcher import best_of_n, evolution
+from airr.researcher import best_of_n, evolution, islands, tree
 from airr.researcher.strategy import Strategy
 
 STRATEGIES: Mapping[str, Strategy] = {
     "evolution": evolution.plan_epoch,
     "best_of_n": best_of_n.plan_epoch,
+    "tree": tree.plan_epoch,
+    "islands": islands.plan_epoch,
 }
 
 

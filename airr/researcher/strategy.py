@@ -7,16 +7,40 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from airr.config import Metric, Search
-from airr.records import Origin, Scored, Trial
+from airr.records import Origin, Reason, Scored, Trial
+
+MENDABLE = frozenset(
+    {
+        Reason.NO_PATCH,
+        Reason.EMPTY_PATCH,
+        Reason.LOCKED_FILE,
+        Reason.TOO_LARGE,
+        Reason.SYNTAX,
+        Reason.CUT_OFF,
+        Reason.CRASH,
+        Reason.OOM,
+        Reason.OVER_BUDGET,
+        Reason.NO_CHECKPOINT,
+        Reason.BAD_CHECKPOINT,
+        Reason.NOT_FINITE,
+        Reason.DISK_FULL,
+        Reason.TOO_MANY_PROCESSES,
+    }
+)
+"""Failures that another version of an idea may avoid: not the cluster's, nor those of cheats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdeaRequest:
-    """One call for ideas: how many, of which origin, and which trials stand in the prompt."""
+    """One call for ideas: how many, of which origin, and which trials stand in the prompt.
+
+    An idea to exploit or to debug that names no parent is a child of the trial shown, if it is one.
+    """
 
     origin: Origin
     count: int
     shown: tuple[Trial, ...] = ()
+    island: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +78,11 @@ def split(total: int, at_most: int) -> list[int]:
     """Return `total` as parts of `at_most` and a rest."""
     whole, rest = divmod(total, at_most)
     return [at_most] * whole + ([rest] if rest else [])
+
+
+def evenly(total: int, parts: int) -> list[int]:
+    """Return `total` as that many parts, the first of them larger by one where it does not go."""
+    return [total // parts + (part < total % parts) for part in range(parts)]
 
 
 def sample(trials: Sequence[Trial], count: int, rng: random.Random) -> tuple[Trial, ...]:

@@ -78,6 +78,17 @@ async def test_exploiting_merges_varies_and_extends_the_parents_it_was_shown():
     assert any(len(slugs) > 1 for slugs in used)
 
 
+async def test_a_failed_idea_is_mended_by_leaving_out_a_part_and_by_other_numbers():
+    merged = tuple(CATALOGUE.entries[slug].default() for slug in ("muon", "rotary"))
+    shown = [{"id": "e00-i000", "text": CATALOGUE.text_of(merged, ())}]
+    said = await Offline(CATALOGUE).complete(request(origin="debug", shown=shown, count=3))
+    blocks = parse_blocks(said.text)
+    assert all(block.parents == ("e00-i000",) for block in blocks)
+    slugs = [[part.slug for part in CATALOGUE.recipe_in(block.text) or ()] for block in blocks]
+    assert sorted(slugs[:2]) == [["muon"], ["rotary"]]
+    assert sorted(slugs[2]) == ["muon", "rotary"]
+
+
 async def test_every_idea_of_its_own_is_known_again_from_its_text():
     for text in await ideas_for(count=40):
         assert CATALOGUE.recipe_in(text) is not None

@@ -10,7 +10,7 @@ from airr.records import Origin, Trial
 from airr.researcher import best_of_n, evolution
 from airr.researcher.strategies import STRATEGIES
 from airr.researcher.strategy import Past
-from tests.builders import BASELINE_SCORE, LOSS, SEARCH, trial
+from tests.builders import BASELINE_SCORE, LOSS, SEARCH, search_by, trial
 
 
 def past_of(*trials: Trial) -> Past:
@@ -69,13 +69,13 @@ def test_a_prompt_shows_at_most_as_many_past_ideas_as_it_may():
 @pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("epoch", range(8))
 def test_no_strategy_asks_for_more_or_less_than_an_epoch(name: str, epoch: int):
-    requests = STRATEGIES[name](MIXED, epoch, SEARCH, random.Random(epoch))
+    requests = STRATEGIES[name](MIXED, epoch, search_by(name), random.Random(epoch))
     assert sum(request.count for request in requests) == SEARCH.ideas_per_epoch
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_the_same_seed_plans_the_same(name: str):
-    plans = [STRATEGIES[name](MIXED, 3, SEARCH, random.Random(7)) for _ in range(2)]
+    plans = [STRATEGIES[name](MIXED, 3, search_by(name), random.Random(7)) for _ in range(2)]
     assert plans[0] == plans[1]
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from airr.prompts import Prompts
 from airr.records import Idea, Origin
 from airr.researcher.ideas import Ideator
@@ -103,6 +105,26 @@ async def test_of_the_parents_that_a_model_names_those_count_that_it_was_shown()
     (one,) = await propose(model, request)
     assert one.parents == ("e00-i004",)
     assert one.origin is Origin.EXPLOIT
+
+
+@pytest.mark.parametrize(
+    ("origin", "parents"),
+    [(Origin.EXPLOIT, ("e00-i004",)), (Origin.DEBUG, ("e00-i004",)), (Origin.EXPLORE, ())],
+)
+async def test_what_builds_on_the_one_trial_shown_is_its_child_named_or_not(
+    origin: Origin, parents: tuple[str, ...]
+):
+    request = IdeaRequest(origin=origin, count=1, shown=(trial(4, 1.8),), island=2)
+    (one,) = await propose(Scripted(lambda _: block(0)), request)
+    assert (one.parents, one.island) == (parents, 2)
+
+
+async def test_whoever_mends_a_failed_idea_is_told_what_went_wrong():
+    model = Scripted(lambda _: block(0))
+    await propose(model, IdeaRequest(origin=Origin.DEBUG, count=1, shown=(trial(1, None),)))
+    (asked,) = model.asked
+    assert "e00-i001: failed (crash while train)" in asked.messages[0].text
+    assert "What went wrong:\nit ended" in asked.messages[0].text
 
 
 async def test_tokens_are_shared_out_among_the_ideas_of_an_answer():

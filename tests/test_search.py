@@ -1,0 +1,39 @@
+"""Searches beyond the paper's, as whole campaigns on an environment of seconds."""
+
+from pathlib import Path
+
+from airr.ledger import load
+from tests import toy
+from tests.test_evolve import airr
+
+SMALL = ["search.epochs=3", "search.ideas_per_epoch=5", "llm=offline", "cluster=local"]
+
+
+def campaign(place: Path, *settings: str) -> Path:
+    env = toy.make_campaign_env(place)
+    done = airr("evolve", *SMALL, *env, "campaign=toy", *settings, cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return place / "runs" / "toy"
+
+
+def test_a_tree_improves_its_best_node_and_mends_what_failed(tmp_path: Path):
+    tables = load(campaign(tmp_path, "search=tree", "search.breadth=1", "search.drafts=5"))
+    ideas = tables.ideas.set_index("id")
+    outcomes = tables.outcomes.set_index("idea_id")
+    scored = outcomes[outcomes.status == "scored"]
+    mended, improved = (ideas[ideas.origin == origin] for origin in ("debug", "exploit"))
+    assert len(mended)
+    assert all(outcomes.status[parent] == "failed" for (parent,) in mended.parents)
+    for epoch, children in improved.groupby("epoch"):
+        before = scored.index[ideas.epoch.reindex(scored.index) < epoch]
+        assert {*children.parents.explode()} == {scored.metric[before].idxmin()}
+
+
+def test_islands_hold_populations_apart(tmp_path: Path):
+    few = ["search.epochs=2", "search.ideas_per_epoch=4", "search.similarity=0.95"]
+    apart = ["search=islands", "search.islands=2", "search.migrate_every=0"]
+    ideas = load(campaign(tmp_path, *apart, *few)).ideas.set_index("id")
+    assert ideas.groupby(["epoch", "island"]).size().tolist() == [2] * 4
+    children = ideas[ideas.origin == "exploit"].explode("parents").dropna(subset="parents")
+    assert len(children)
+    assert (ideas.island[children.parents].to_numpy() == children.island.to_numpy()).all()
