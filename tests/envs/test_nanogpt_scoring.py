@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from airr.composition import compositions
+from airr.executor.plans import preflight_plan, training_plan
+from airr.parsing import parse_config
 from airr.records import Reason
 from tests.envs import nanogpt
 
@@ -257,6 +260,13 @@ def test_no_second_process_is_asked_where_none_is_wanted(run: Any, honest: float
     report = run(compared=0)
     assert report["metric"] == pytest.approx(honest, abs=1e-5)
     assert report["compared"] == 0
+
+
+def test_a_preflight_asks_no_second_process():
+    (raw,) = compositions("evolve", ["cluster=local", "llm=offline"])
+    config = parse_config({key: raw[key] for key in raw.keys() - {"fork", "once"}})
+    wanted = training_plan(config).score_settings | {"protocol": "stream", "compared": 0}
+    assert preflight_plan(config).score_settings == wanted
 
 
 def test_an_audit_without_a_second_process_is_refused(run: Any):

@@ -147,7 +147,9 @@ async def test_what_is_read_again_after_a_restart_costs_nothing(tmp_path: Path):
     with Loopback(answering) as loopback:
         first = await ask_all(loopback.url, tmp_path, 5)
         again = await ask_all(loopback.url, tmp_path, 5)
+        looks = [path for _, path in loopback.batches.looks]
     assert again == first
+    assert all("/msgbatch_0000" in path for path in looks), "its id is known, nothing is searched"
     assert set(members_asked(loopback).values()) == {1}
 
 
