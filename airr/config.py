@@ -187,6 +187,15 @@ class Llm:
         return {"ideator": self.ideator, "implementer": self.implementer}
 
 
+class Base(StrEnum):
+    """What an idea that exploits is implemented on."""
+
+    BASELINE = "baseline"
+    """The unmodified codebase, as in the paper: the patch holds all of the idea."""
+    PARENT = "parent"
+    """The codebase of the first parent: the patch holds what is new, and gains add up."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoSettings:
     """What a strategy has that needs no settings of its own."""
@@ -223,6 +232,7 @@ class Search:
     ideas_per_call: int
     history_in_prompt: int
     similarity: float
+    base: Base
     own: NoSettings | TreeSettings | IslandsSettings
     """The settings that only this strategy has; in the configuration they stand among the rest."""
 

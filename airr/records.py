@@ -115,7 +115,8 @@ INFRASTRUCTURE = frozenset(
 class Idea:
     """A research idea in plain language: what to try, and which code changes it takes.
 
-    `island` is the population that it was asked for, null where there is but one.
+    `base` is the idea whose codebase it patches, null for the unmodified one. `island` is the
+    population that it was asked for, null where there is but one.
     """
 
     id: str
@@ -123,6 +124,7 @@ class Idea:
     text: str
     origin: Origin
     parents: tuple[str, ...]
+    base: str | None = None
     island: int | None = None
     model: str
     thinking_tokens: int

@@ -150,6 +150,7 @@ def _first_questions(config: Config) -> tuple[Request, Request]:
         reserved=config.env.reserved(baseline),
         metric=config.env.metric,
         role=config.llm.ideator,
+        base=config.search.base,
         prompts=prompts,
         seed=config.seed,
     )

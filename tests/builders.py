@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airr.config import (
+    Base,
     Direction,
     Implement,
     IslandsSettings,
@@ -51,6 +52,7 @@ SEARCH = Search(
     ideas_per_call=10,
     history_in_prompt=100,
     similarity=0.9,
+    base=Base.BASELINE,
     own=NoSettings(),
 )
 OWN = {

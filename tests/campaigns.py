@@ -123,7 +123,7 @@ def kill_at_random(
 def what_came_of_it(folder: Path) -> tuple[list[dict[Any, Any]], dict[Any, Any]]:
     """Return the ideas and the outcomes of a campaign, without times and places."""
     tables = load(folder)
-    ideas = tables.ideas[["id", "text", "origin", "model"]].sort_values("id")
+    ideas = tables.ideas[["id", "text", "origin", "base", "model"]].sort_values("id")
     outcomes = tables.outcomes.set_index(["idea_id", "repeat"])
     fates = outcomes[["status", "stage", "reason", "metric"]].sort_index().astype(str)
     return ideas.to_dict("records"), fates.to_dict()

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from airr.executor.codebases import Tree, unpack
+from airr.executor.diffs import unified_diff
 from airr.ledger import load
 from tests import toy
 from tests.test_evolve import airr
@@ -17,7 +19,9 @@ def campaign(place: Path, *settings: str) -> Path:
 
 
 def test_a_tree_improves_its_best_node_and_mends_what_failed(tmp_path: Path):
-    tables = load(campaign(tmp_path, "search=tree", "search.breadth=1", "search.drafts=5"))
+    greedy = ["search=tree", "search.breadth=1", "search.drafts=5", "search.base=parent"]
+    folder = campaign(tmp_path, *greedy)
+    tables = load(folder)
     ideas = tables.ideas.set_index("id")
     outcomes = tables.outcomes.set_index("idea_id")
     scored = outcomes[outcomes.status == "scored"]
@@ -27,6 +31,17 @@ def test_a_tree_improves_its_best_node_and_mends_what_failed(tmp_path: Path):
     for epoch, children in improved.groupby("epoch"):
         before = scored.index[ideas.epoch.reindex(scored.index) < epoch]
         assert {*children.parents.explode()} == {scored.metric[before].idxmin()}
+    assert improved.base.tolist() == [parent for (parent,) in improved.parents]
+    assert not mended.base.notna().any(), "what is mended stays on what it stood on"
+    applied = tables.patches[tables.patches.applied]
+    diffs = dict(zip(applied.idea_id, applied["diff"], strict=True))
+    for idea, base in improved.base[improved.index.isin(diffs.keys())].items():
+        made, parent = (codebase(folder, name) for name in (str(idea), base))
+        assert unified_diff(parent, made) == diffs[str(idea)]
+
+
+def codebase(campaign: Path, idea_id: str) -> Tree:
+    return unpack((campaign / "codebases" / f"{idea_id}.zip").read_bytes())
 
 
 def test_islands_hold_populations_apart(tmp_path: Path):

@@ -6,12 +6,23 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from airr.errors import ConfigError
+from airr.records import Idea
 
 Tree = Mapping[str, str]
 """Relative POSIX path -> text of the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """An earlier idea and its codebase, on which another idea builds."""
+
+    idea: Idea
+    tree: Tree
+
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -39,6 +50,12 @@ def pack(tree: Tree) -> bytes:
         for path in sorted(tree):
             archive.writestr(zipfile.ZipInfo(path, ZIP_EPOCH), tree[path].encode("utf-8"))
     return buffer.getvalue()
+
+
+def unpack(data: bytes) -> dict[str, str]:
+    """Return the tree that `pack` made an archive of."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {path: archive.read(path).decode("utf-8") for path in archive.namelist()}
 
 
 def sha256_of(data: bytes) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 from airr.book import Book
 from airr.budget import Bound
-from airr.errors import BudgetSpent
-from airr.executor.codebases import Tree, pack, sha256_of
+from airr.errors import BudgetSpent, WorkspaceError
+from airr.executor.codebases import Parent, Tree, pack, sha256_of, unpack
 from airr.executor.jobs import Scheduler
 from airr.executor.patches import Implementer
 from airr.executor.results import describe_outcome, failure_of
@@ -177,11 +177,12 @@ class Executor:
         path, crash = self._workspace.codebase(idea.id), self._book.crash_to_mend(idea.id)
         if crash is None and idea.id in self._book.patched and path.exists():
             return self._codebase_at(idea.id, path.read_bytes())
+        parent = self._parent_of(idea)
         if crash is None:
-            implementation = await self._implementer.implement(idea)
+            implementation = await self._implementer.implement(idea, parent)
         else:
             past = self._book.applied[idea.id]
-            implementation = await self._implementer.mend(idea, past, crash)
+            implementation = await self._implementer.mend(idea, past, crash, parent)
         if implementation.tree is None:
             failure = failure_of(crash) if crash else self._failure(idea, implementation.patches)
             log.info("%s", describe_outcome(failure))
@@ -190,6 +191,24 @@ class Executor:
         codebase = self._pack(idea.id, implementation.tree)
         self._book.enter(implementation.patches)
         return codebase
+
+    def _parent_of(self, idea: Idea) -> Parent | None:
+        """Return what an idea is a patch of, or None for the unmodified codebase.
+
+        Raises:
+            WorkspaceError: the codebase of its parent is gone.
+        """
+        if idea.base is None:
+            return None
+        path = self._workspace.codebase(idea.base)
+        try:
+            tree = unpack(path.read_bytes())
+        except FileNotFoundError as error:
+            raise WorkspaceError(
+                f"{idea.id} builds on the codebase of {idea.base}, but {path} is gone: put a copy "
+                "of it back"
+            ) from error
+        return Parent(idea=self._book.ideas[idea.base], tree=tree)
 
     def _pack(self, idea_id: str, tree: Tree) -> Codebase:
         data = pack(tree)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from airr.batch import Result
 from airr.config import Env, Implement, Role
 from airr.errors import BudgetSpent
-from airr.executor.codebases import Tree
+from airr.executor.codebases import Parent, Tree
 from airr.executor.diffs import Rejection, apply_answer, count_changes, unified_diff
 from airr.executor.preflight import describe, seconds_of
 from airr.executor.questions import Questions
@@ -49,11 +49,14 @@ class Implementation:
 class _Attempts:
     """What the samples of one idea share: the patches so far, and the turn to preflight.
 
-    `mends` is the run whose crash they are to mend, and `crashed` are the diffs that crashed.
-    `held_back` says why the budget let some of them ask no more, "" if it let all; with
-    `only_held` none of them asks what was not answered before.
+    `base` is what they patch, that of `parent` if the idea builds on one. `mends` is the run whose
+    crash they are to mend, and `crashed` are the diffs that crashed. `held_back` says why the
+    budget let some of them ask no more, "" if it let all; with `only_held` none of them asks what
+    was not answered before.
     """
 
+    base: Tree
+    parent: Parent | None
     patches: list[Patch] = field(default_factory=list[Patch])
     mends: str | None = None
     crashed: frozenset[str] = frozenset()
@@ -63,7 +66,7 @@ class _Attempts:
 
 
 class Implementer:
-    """Turns ideas into patched trees of one environment's baseline."""
+    """Turns ideas into patched trees of one environment's baseline, or of a parent's tree."""
 
     def __init__(  # noqa: PLR0913 - the composition root of one stage
         self,
@@ -80,9 +83,10 @@ class Implementer:
         seed: int,
         now: Callable[[], datetime],
     ) -> None:
-        """Work on `baseline`; `ask` answers requests, `preflight` tries what came of them.
+        """Patch `baseline` where an idea has no parent; `ask` answers requests.
 
-        `holds` tells whether a request was answered before, so that its answer costs nothing.
+        `preflight` tries what came of them. `holds` tells whether a request was answered before, so
+        that its answer costs nothing.
         """
         self._env = env
         self._baseline = baseline
@@ -101,26 +105,31 @@ class Implementer:
         )
         self._now = now
 
-    async def implement(self, idea: Idea) -> Implementation:
+    async def implement(self, idea: Idea, parent: Parent | None = None) -> Implementation:
         """Return the first patch of the idea that passes, after every one that did not.
+
+        It is a patch of the parent's codebase, if there is one.
 
         Raises:
             BudgetSpent: none passed, and the budget had no room to ask for all of them.
             ProviderError: the model cannot be asked at all.
         """
-        attempts, tree = _Attempts(only_held=True), None
-        if any(self._holds(self._questions.first(idea, n)) for n in range(self._how.samples)):
+        attempts, tree = self._attempts(parent, only_held=True), None
+        questions = (self._questions.first(idea, n, parent) for n in range(self._how.samples))
+        if any(map(self._holds, questions)):
             # an interrupted head paid for answers: they may be all that it takes
             tree = await self._race(idea, attempts)
         if tree is None:
-            attempts = _Attempts()
+            attempts = self._attempts(parent)
             tree = await self._race(idea, attempts)
         if tree is None and attempts.held_back:
             raise BudgetSpent(attempts.held_back)
         patches = sorted(attempts.patches, key=lambda patch: (patch.sample, patch.revision))
         return Implementation(patches=tuple(patches), tree=tree)
 
-    async def mend(self, idea: Idea, past: Sequence[Patch], crash: Run) -> Implementation:
+    async def mend(
+        self, idea: Idea, past: Sequence[Patch], crash: Run, parent: Parent | None = None
+    ) -> Implementation:
         """Return a patch in place of the last of `past`, all of which passed and crashed when run.
 
         Its sample goes on, with the traceback for an error.
@@ -130,12 +139,17 @@ class Implementer:
             ProviderError: the model cannot be asked at all.
         """
         last = past[-1]
-        attempts = _Attempts(mends=crash.id, crashed=frozenset(patch.diff for patch in past))
-        request = self._questions.mending(idea, last, crash)
+        crashed = frozenset(patch.diff for patch in past)
+        attempts = self._attempts(parent, mends=crash.id, crashed=crashed)
+        request = self._questions.mending(idea, last, crash, parent)
         tree = await self._revise(request, idea, last.sample, last.revision + 1, attempts)
         if tree is None and attempts.held_back:
             raise BudgetSpent(attempts.held_back)
         return Implementation(patches=tuple(attempts.patches), tree=tree)
+
+    def _attempts(self, parent: Parent | None, **known: Any) -> _Attempts:
+        base = parent.tree if parent else self._baseline
+        return _Attempts(base=base, parent=parent, **known)
 
     async def _race(self, idea: Idea, attempts: _Attempts) -> Tree | None:
         """Return the first tree to pass, if any does; the other samples are cancelled."""
@@ -152,7 +166,8 @@ class Implementer:
 
     async def _sample(self, idea: Idea, sample: int, attempts: _Attempts) -> Tree | None:
         """Write one patch and revise it; return the tree if it came to pass every gate."""
-        return await self._revise(self._questions.first(idea, sample), idea, sample, 0, attempts)
+        request = self._questions.first(idea, sample, attempts.parent)
+        return await self._revise(request, idea, sample, 0, attempts)
 
     async def _revise(
         self, request: Request, idea: Idea, sample: int, first: int, attempts: _Attempts
@@ -224,13 +239,13 @@ class Implementer:
             return replace(patch, reason=unusable.reason, detail=unusable.detail), None
         tree = apply_answer(
             completion.text,
-            self._baseline,
+            attempts.base,
             editable=self._env.editable,
             limit_kb=self._env.patch_limit_kb,
         )
         if isinstance(tree, Rejection):
             return replace(patch, reason=tree.reason, detail=tree.detail), None
-        patch = replace(patch, **_changes(self._baseline, tree))
+        patch = replace(patch, **_changes(attempts.base, tree))
         if patch.diff in attempts.crashed:
             same = "this is the patch that crashed: change what the traceback points to"
             return replace(patch, reason=Reason.EMPTY_PATCH, detail=same), None

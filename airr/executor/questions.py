@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from airr.config import Env, Implement, Role
-from airr.executor.codebases import Tree
+from airr.executor.codebases import Parent, Tree
 from airr.llm.protocol import Completion, Message, Purpose, Request
 from airr.prompts import Prompts, numbered
 from airr.records import Idea, Patch, Run
@@ -30,7 +31,7 @@ class Questions:
         prompts: Prompts,
         seed: int,
     ) -> None:
-        """Show the whole baseline in every request, line numbers and all.
+        """Show the whole codebase in every request, line numbers and all.
 
         Where an idea has several samples, they share its words too in a prompt cache.
         """
@@ -41,26 +42,32 @@ class Questions:
         self._seed = seed
         self._shared = {
             "task": task,
-            "files": {path: numbered(text) for path, text in sorted(baseline.items())},
             "editable": env.editable,
             "reserved": env.reserved(baseline),
             "format": how.format,
         }
 
-    def first(self, idea: Idea, sample: int) -> Request:
-        """Return the request for a sample's first patch of an idea."""
-        asked = self._prompts.render("implement/write.j2", {"idea": idea})
+    def first(self, idea: Idea, sample: int, parent: Parent | None = None) -> Request:
+        """Return the request for a sample's first patch of an idea, on its parent if it has one."""
+        built_on = parent.idea if parent else None
+        asked = self._prompts.render("implement/write.j2", {"idea": idea, "parent": built_on})
+        tree = parent.tree if parent else self._baseline
         return Request(
             id=f"{idea.id}/s{sample}/r0",
             purpose=Purpose.IMPLEMENT,
             model=self._role.model,
-            system=self._prompts.render("implement/system.j2", self._shared),
+            system=self._prompts.render("implement/system.j2", self._shared | _shown(tree)),
             messages=(Message("user", asked, cache_until_here=self._is_shared),),
             temperature=self._role.temperature,
             max_tokens=self._role.max_tokens,
             thinking_tokens=self._role.thinking_tokens,
             seed=self._seed + sample,
-            variables={"idea": idea.text, "revision": 0, "tree": self._baseline},
+            variables={
+                "idea": idea.text,
+                "built_on": built_on.text if built_on else "",
+                "revision": 0,
+                "tree": tree,
+            },
             may_wait=True,
         )
 
@@ -82,10 +89,12 @@ class Questions:
         turn = (Message("assistant", answer.text), Message("user", asked))
         return replace(again, messages=(*last.messages, *turn))
 
-    def mending(self, idea: Idea, patch: Patch, crash: Run) -> Request:
+    def mending(
+        self, idea: Idea, patch: Patch, crash: Run, parent: Parent | None = None
+    ) -> Request:
         """Return what asks for a patch in place of one that passed, was run, and crashed."""
         revision = patch.revision + 1
-        first = self.first(idea, patch.sample)
+        first = self.first(idea, patch.sample, parent)
         asked = self._prompts.render(
             "implement/mend.j2", {"crash": crash, "seconds": f"{crash.train_seconds:.0f}"}
         )
@@ -108,3 +117,7 @@ class Questions:
             messages=(idea, *turns[TURN:]),
             left_out=", ".join(f"revision {number}" for number in range(dropped)),
         )
+
+
+def _shown(tree: Tree) -> dict[str, Any]:
+    return {"files": {path: numbered(text) for path, text in sorted(tree.items())}}

@@ -21,6 +21,7 @@ import yaml
 from airr.errors import ConfigError
 
 RECIPE = re.compile(r"^Recipe: (.+)$", re.MULTILINE)
+HUNK = re.compile(r"^@@ -([\d,]+) \+([\d,]+) @@")
 PART = re.compile(r"([\w-]+)\(([^)]*)\)")
 
 
@@ -117,13 +118,40 @@ class Catalogue:
             f"[Parents] {', '.join(parents) or 'none'}\n[End]"
         )
 
-    def diffs_of(self, recipe: Recipe, revision: int) -> list[str]:
-        """Return the diffs of a recipe, to be applied one after the other."""
-        return [self._diff(part, revision) for part in recipe]
+    def diffs_of(self, recipe: Recipe, revision: int, base: Recipe = ()) -> list[str]:
+        """Return the diffs that lead to a recipe, to be applied one after the other.
+
+        `base` is what the codebase holds already: what is no part of the recipe is undone first.
+        """
+        undone = [
+            undo(part.fill(self.entries[part.slug].diff))
+            for part in base[::-1]
+            if part not in recipe
+        ]
+        return undone + [self._diff(part, revision) for part in recipe if part not in base]
 
     def _diff(self, part: Part, revision: int) -> str:
         entry = self.entries[part.slug]
         return part.fill(entry.first_diff if entry.first_diff and revision == 0 else entry.diff)
+
+
+def undo(diff: str) -> str:
+    """Return the unified diff that takes another one back."""
+    lines = diff.split("\n")
+    undone: list[str] = []
+    for line, before in zip(lines, ["", *lines], strict=False):
+        if line.startswith("+++ ") and before.startswith("--- "):
+            undone[-1:] = [f"--- {_side(line, 'a')}", f"+++ {_side(before, 'b')}"]
+        elif hunk := HUNK.match(line):
+            undone.append(f"@@ -{hunk[2]} +{hunk[1]} @@{line[hunk.end() :]}")
+        else:
+            undone.append({"+": "-", "-": "+"}.get(line[:1], line[:1]) + line[1:])
+    return "\n".join(undone)
+
+
+def _side(header: str, letter: str) -> str:
+    path = header[4:]
+    return path if path == "/dev/null" else f"{letter}/{path.removeprefix('a/').removeprefix('b/')}"
 
 
 def _numbers(values: str) -> tuple[tuple[str, str], ...]:

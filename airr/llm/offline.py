@@ -38,16 +38,17 @@ class Offline:
         if request.purpose is Purpose.IDEATE:
             text = self._propose(variables, random.Random(f"{request.seed}/{request.id}"))
         else:
-            text = self._implement(variables["idea"], variables["revision"])
+            text = self._implement(variables["idea"], variables["built_on"], variables["revision"])
         return Completion(
             text=text, thinking="", stop_reason=StopReason.END, model="offline", usage=Usage()
         )
 
-    def _implement(self, idea: str, revision: int) -> str:
+    def _implement(self, idea: str, built_on: str, revision: int) -> str:
         recipe = self._catalogue.recipe_in(idea)
         if recipe is None:
             return "This idea is not one of the catalogue, and no model is at hand to write it."
-        diffs = self._catalogue.diffs_of(recipe, revision)
+        base = self._catalogue.recipe_in(built_on) or ()
+        diffs = self._catalogue.diffs_of(recipe, revision, base)
         return "\n\n".join(f"```diff\n{diff}\n```" for diff in diffs)
 
     def _propose(self, variables: Mapping[str, Any], rng: random.Random) -> str:

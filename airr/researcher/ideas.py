@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from airr.config import Metric, Role, Search
+from airr.config import Base, Metric, Role, Search
 from airr.llm.protocol import Completion, ContextTooLong, Request, StopReason
 from airr.prompts import Prompts
 from airr.records import Idea, Origin, Scored
@@ -61,6 +61,7 @@ class Ideator:
             reserved=reserved,
             metric=metric,
             role=role,
+            base=search.base,
             prompts=prompts,
             seed=seed,
         )
@@ -153,7 +154,8 @@ class Ideator:
             epoch=epoch,
             text=block.text,
             origin=request.origin,
-            parents=_parents(request, block),
+            parents=(parents := _parents(request, offer, block)),
+            base=_base(request, parents, self._search.base),
             island=request.island,
             model=offer.completion.model,
             thinking_tokens=usage.thinking_tokens // share,
@@ -164,11 +166,19 @@ class Ideator:
         )
 
 
-def _parents(request: IdeaRequest, block: Block) -> tuple[str, ...]:
-    shown = [trial.idea.id for trial in request.shown]
+def _parents(request: IdeaRequest, offer: _Offer, block: Block) -> tuple[str, ...]:
+    shown = {trial.idea.id for trial in offer.conversation.shown}
     named = tuple(parent for parent in block.parents if parent in shown)
-    has_one = len(shown) == 1 and request.origin in {Origin.EXPLOIT, Origin.DEBUG}
-    return named or (tuple(shown) if has_one else ())
+    has_one = len(request.shown) == 1 and request.origin in {Origin.EXPLOIT, Origin.DEBUG}
+    return named or (tuple(trial.idea.id for trial in request.shown) if has_one else ())
+
+
+def _base(request: IdeaRequest, parents: Sequence[str], base: Base) -> str | None:
+    """Return the idea whose codebase is patched: what is mended stays on what it stood on."""
+    if request.origin is Origin.DEBUG:
+        return request.shown[0].idea.base
+    builds_on = request.origin is Origin.EXPLOIT and base is Base.PARENT
+    return parents[0] if builds_on and parents else None
 
 
 def _with_sharing(conversations: Sequence[Conversation]) -> list[Conversation]:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from airr.config import Metric, Role
+from airr.config import Base, Metric, Role
 from airr.llm.protocol import Message, Purpose, Request
 from airr.prompts import Prompts, numbered
 from airr.records import Failed, Scored, Trial, how_it_ended
@@ -107,12 +107,14 @@ class Questions:
         reserved: Sequence[str],
         metric: Metric,
         role: Role,
+        base: Base,
         prompts: Prompts,
         seed: int,
     ) -> None:
         """Show the whole codebase in every request, line numbers and all."""
         self._metric = metric
         self._role = role
+        self._base = base
         self._prompts = prompts
         self._seed = seed
         self._shared = {
@@ -129,6 +131,7 @@ class Questions:
             "count": wanted.count,
             "metric": self._metric,
             "baseline": conversation.baseline,
+            "base": str(self._base),
             "shown": [self._shown(trial) for trial in conversation.shown],
         }
         prompt = self._prompts.render(f"ideate/{wanted.origin}.j2", variables)

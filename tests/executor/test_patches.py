@@ -8,7 +8,7 @@ import pytest
 
 from airr.batch import Result
 from airr.config import PatchFormat
-from airr.executor.codebases import Tree
+from airr.executor.codebases import Parent, Tree
 from airr.executor.patches import Implementation, Implementer
 from airr.llm.protocol import Completion, Request, StopReason
 from airr.parsing import parse_config
@@ -84,6 +84,7 @@ async def implement(
     samples: int = 1,
     revisions: int = 2,
     form: PatchFormat = PatchFormat.UNIFIED,
+    parent: Parent | None = None,
 ) -> Implementation:
     implementer = Implementer(
         env=ENV,
@@ -98,7 +99,7 @@ async def implement(
         seed=0,
         now=lambda: builders.NOON,
     )
-    return await implementer.implement(builders.idea(3))
+    return await implementer.implement(builders.idea(3), parent)
 
 
 def says(*answers: str) -> Callable[[Request], str]:
@@ -244,3 +245,15 @@ async def test_an_answer_without_a_diff_costs_no_preflight():
     assert done.tree is None
     assert checks.tried == []
     assert {patch.reason for patch in done.patches} == {Reason.NO_PATCH}
+
+
+async def test_an_idea_with_a_parent_is_a_patch_of_the_parents_codebase_which_the_prompt_shows():
+    parent = Parent(idea=builders.idea(1), tree={**toy.tree(value=1.5), "extra.py": "X = 1\n"})
+    model = Scripted(lambda _: GOOD.replace("VALUE = 2.0", "VALUE = 1.5"))
+    done = await implement(model, parent=parent)
+    assert done.tree == {**parent.tree, "recipe.py": "VALUE = 1.0\n"}
+    assert "-VALUE = 1.5" in done.patches[0].diff
+    (request,) = model.asked
+    assert "  1 | VALUE = 1.5" in request.system
+    assert "  1 | VALUE = 2.0" not in request.system
+    assert parent.idea.text in request.messages[0].text

@@ -4,6 +4,8 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from tests import toy
 from tests.campaigns import Command, assert_nothing_is_double, kill_at_random, what_came_of_it
 
@@ -11,10 +13,16 @@ KILLS = 10
 SEARCH = ["search.epochs=3", "search.ideas_per_epoch=5", "llm=offline", "cluster=local"]
 
 
-def test_a_campaign_killed_at_ten_random_moments_ends_like_an_undisturbed_one(tmp_path: Path):
+ON_PARENTS = ["search=tree", "search.base=parent", "search.breadth=1"]
+
+
+@pytest.mark.parametrize("how", [[], pytest.param(ON_PARENTS, marks=pytest.mark.long)])
+def test_a_campaign_killed_at_ten_random_moments_ends_like_an_undisturbed_one(
+    how: list[str], tmp_path: Path
+):
     env, log, runs = toy.make_campaign_env(tmp_path), tmp_path / "log.txt", tmp_path / "runs"
     calm, again, shaken = (
-        Command([*SEARCH, *env, f"campaign={name}"], log, {})
+        Command([*how, *SEARCH, *env, f"campaign={name}"], log, {})
         for name in ("calm", "again", "shaken")
     )
     calm.finish()

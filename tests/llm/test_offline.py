@@ -1,23 +1,27 @@
 """The provider that asks no model: real ideas, deterministic, through the same protocol."""
 
+import random
 from typing import Any
 
 import pytest
 
 from airr.errors import ConfigError
+from airr.executor.codebases import Tree, read_tree
+from airr.executor.diffs import Rejection, apply_answer
 from airr.executor.plans import env_folder
-from airr.llm.catalogue import Catalogue, Entry, recipe_name
+from airr.llm.catalogue import Catalogue, Entry, Part, recipe_name, undo
 from airr.llm.offline import Offline
 from airr.llm.protocol import Purpose, Request
 from airr.parsing import parse_config
 from airr.researcher.blocks import parse_blocks
 from tests.test_config import composed
 
-CATALOGUE = Catalogue.read(env_folder(parse_config(composed())) / "catalogue")
+ENV = parse_config(composed())
+CATALOGUE = Catalogue.read(env_folder(ENV) / "catalogue")
 
 
 def request(purpose: Purpose = Purpose.IDEATE, seed: int = 0, **variables: Any) -> Request:
-    asked = {"origin": "fresh", "count": 8, "shown": [], "tried": []} | variables
+    asked = {"origin": "fresh", "count": 8, "shown": [], "tried": [], "built_on": ""} | variables
     return Request(
         id="e00/fresh-0",
         purpose=purpose,
@@ -102,6 +106,52 @@ async def test_an_entry_that_is_wrong_at_first_is_mended_at_the_revision():
     ]
     assert answers[0].text != answers[1].text
     assert CATALOGUE.entries["swiglu"].diff.strip() in answers[1].text
+
+
+@pytest.mark.parametrize("seed", range(7))
+async def test_on_a_parents_codebase_an_idea_becomes_what_it_is_on_the_unmodified_one(seed: int):
+    """Merged, varied or extended: what the parent has is kept, undone or replaced.
+
+    These seeds draw entries that are meant to apply.
+    """
+    rng = random.Random(seed)
+    baseline = read_tree(env_folder(ENV) / "codebase")
+    slugs = rng.sample(sorted(CATALOGUE.entries), 2)
+    shown = parents(*slugs)
+    tried = [one["text"] for one in shown]
+    said = await Offline(CATALOGUE).complete(request(origin="exploit", shown=shown, tried=tried))
+    for block in parse_blocks(said.text)[:3]:
+        parent = next(one["text"] for one in shown if one["id"] == block.parents[0])
+        base = await built(parent, baseline)
+        assert not isinstance(base, Rejection)
+        assert await built(block.text, base, built_on=parent) == await built(block.text, baseline)
+
+
+async def test_other_numbers_on_a_parents_codebase_take_the_place_of_its_own():
+    baseline = read_tree(env_folder(ENV) / "codebase")
+    entry = CATALOGUE.entries["peak_lr"]
+    varied = Part(entry.slug, tuple((name, values[-1]) for name, values in entry.numbers.items()))
+    parent, child = (CATALOGUE.text_of((part,), ()) for part in (entry.default(), varied))
+    base = await built(parent, baseline)
+    assert not isinstance(base, Rejection)
+    assert await built(child, base, built_on=parent) == await built(child, baseline) != base
+
+
+def test_a_diff_that_is_undone_leads_back():
+    diff = (
+        "--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,3 @@ def f():\n-y\n+z\n+w\n  same\n"
+        "--- /dev/null\n+++ b/new.py\n@@ -0,0 +1 @@\n+one\n"
+    )
+    assert undo(diff) == (
+        "--- a/x.py\n+++ b/x.py\n@@ -1,3 +1,2 @@ def f():\n+y\n-z\n-w\n  same\n"
+        "--- a/new.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-one\n"
+    )
+
+
+async def built(idea: str, tree: Tree, built_on: str = "") -> Tree | Rejection:
+    asked = request(Purpose.IMPLEMENT, idea=idea, revision=1, built_on=built_on)
+    said = await Offline(CATALOGUE).complete(asked)
+    return apply_answer(said.text, tree, editable=["*.py"], limit_kb=64)
 
 
 async def test_an_idea_that_is_not_its_own_is_declined_in_words():

@@ -1,9 +1,11 @@
 """The ideator: what it asks, what it takes of the answers, and what it asks for again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from airr.config import Base, Search
 from airr.prompts import Prompts
 from airr.records import Idea, Origin
 from airr.researcher.ideas import Ideator
@@ -24,7 +26,10 @@ def block(number: int, parents: str = "none") -> str:
 
 
 async def propose(
-    model: Scripted, *requests: IdeaRequest, tried: Sequence[str] = ()
+    model: Scripted,
+    *requests: IdeaRequest,
+    tried: Sequence[str] = (),
+    search: Search = SEARCH,
 ) -> tuple[Idea, ...]:
     ideator = Ideator(
         task="Make the loss small.",
@@ -32,7 +37,7 @@ async def propose(
         reserved=["sealed/score.py"],
         metric=LOSS,
         role=builders.ROLE,
-        search=SEARCH,
+        search=search,
         ask=model.ask,
         prompts=Prompts(),
         seed=0,
@@ -159,3 +164,35 @@ async def test_calls_that_show_the_same_trials_begin_alike_and_are_marked_for_th
     first, second, other = (request.messages[0] for request in model.asked)
     assert first == second
     assert (first.cache_until_here, other.cache_until_here) == (True, False)
+
+
+BROKEN = trial(1, None)
+ON_PARENT = replace(BROKEN, idea=replace(BROKEN.idea, base="e00-i009"))
+
+
+@pytest.mark.parametrize(
+    ("how", "request_", "base"),
+    [
+        (Base.BASELINE, IdeaRequest(origin=Origin.EXPLOIT, count=1, shown=(trial(4, 1.8),)), None),
+        (
+            Base.PARENT,
+            IdeaRequest(origin=Origin.EXPLOIT, count=1, shown=(trial(4, 1.8), trial(5, 1.9))),
+            "e00-i005",
+        ),
+        (Base.PARENT, IdeaRequest(origin=Origin.EXPLORE, count=1, shown=(trial(5, 1.8),)), None),
+        (Base.PARENT, IdeaRequest(origin=Origin.FRESH, count=1), None),
+        (
+            Base.PARENT,
+            IdeaRequest(origin=Origin.DEBUG, count=1, shown=(ON_PARENT,)),
+            "e00-i009",
+        ),
+    ],
+)
+async def test_what_exploits_is_based_on_its_first_parent_and_what_is_mended_on_what_it_stood_on(
+    how: Base, request_: IdeaRequest, base: str | None
+):
+    model = Scripted(lambda _: block(0, parents="e00-i005, e00-i004"))
+    (one,) = await propose(model, request_, search=replace(SEARCH, base=how))
+    assert one.base == base
+    told = "on the codebase of the first of its parents" in model.asked[0].messages[0].text
+    assert told == (how is Base.PARENT and request_.origin is Origin.EXPLOIT)
