@@ -1,0 +1,222 @@
+"""A campaign's rows -> the facts that a report shows of it. Pure: one projection for all forms."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from airr.config import Direction, Metric
+from airr.display.tables import headline
+from airr.records import (
+    BASELINE,
+    Call,
+    Failed,
+    Idea,
+    Outcome,
+    OutcomeRow,
+    Patch,
+    Run,
+    Scored,
+    Withheld,
+    how_it_ended,
+    outcome_of,
+)
+from airr.reporting.costs import Costs
+from airr.reporting.curves import curve_of
+from airr.reporting.pace import epochs_of, funnel_of, progress_of
+from airr.reporting.tree import (
+    Attempt,
+    CampaignFacts,
+    Detail,
+    Fate,
+    Gain,
+    IdeaFacts,
+    MetricFacts,
+    Revision,
+    Score,
+)
+from airr.summary import Best, best_ideas
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """What a campaign's files say; `logs` are whole training logs, by idea, where they are kept."""
+
+    ideas: Sequence[Idea]
+    patches: Sequence[Patch]
+    calls: Sequence[Call]
+    runs: Sequence[Run]
+    outcomes: Sequence[OutcomeRow]
+    logs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Which campaign it is, and what it was to do."""
+
+    name: str
+    env: str
+    title: str
+    strategy: str
+    models: str
+    shielded: bool
+    epochs: int
+    ideas_per_epoch: int
+    metric: Metric
+
+
+def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
+    """Return all that a report says of one campaign."""
+    outcomes = {row.idea_id: outcome_of(row) for row in rows.outcomes if row.repeat == 0}
+    by_id = {idea.id: idea for idea in rows.ideas}
+    ranked = best_ideas(by_id, outcomes, subject.metric, len(by_id))
+    ideas = _ideas(rows, outcomes, {best.idea.id: best for best in ranked})
+    baseline = outcomes.get(BASELINE)
+    scores = _score(baseline) if isinstance(baseline, Scored) else None
+    unit, progress = progress_of(rows.runs, outcomes, by_id, subject.metric)
+    return CampaignFacts(
+        name=subject.name,
+        env=subject.env,
+        title=subject.title,
+        strategy=subject.strategy,
+        models=subject.models,
+        shielded=subject.shielded,
+        epochs_wanted=subject.epochs,
+        ideas_wanted=subject.epochs * subject.ideas_per_epoch,
+        metric=MetricFacts(
+            name=subject.metric.name,
+            unit=subject.metric.unit,
+            minimize=subject.metric.direction is Direction.MINIMIZE,
+        ),
+        baseline=scores,
+        best=ranked[0].idea.id if ranked else None,
+        best_score=_score(ranked[0].outcome) if ranked else None,
+        best_gain=_gain(ranked[0]) if ranked else None,
+        fates=_counts(ideas),
+        cost=Costs.of(rows.ideas, rows.calls, rows.runs).whole,
+        spent_unit=unit,
+        epochs=epochs_of(ideas, subject.metric),
+        progress=progress,
+        funnel=funnel_of(ideas),
+        ideas=ideas,
+    )
+
+
+def _ideas(
+    rows: Rows, outcomes: Mapping[str, Outcome], bests: Mapping[str, Best]
+) -> tuple[IdeaFacts, ...]:
+    patches: dict[str, list[Patch]] = defaultdict(list)
+    runs: dict[str, list[Run]] = defaultdict(list)
+    children: dict[str, list[str]] = defaultdict(list)
+    for patch in rows.patches:
+        patches[patch.idea_id].append(patch)
+    for run in rows.runs:
+        runs[run.idea_id].append(run)
+    for idea in rows.ideas:
+        for parent in idea.parents:
+            children[parent].append(idea.id)
+    costs = Costs.of(rows.ideas, rows.calls, rows.runs)
+    facts: list[IdeaFacts] = []
+    for idea in rows.ideas:
+        outcome = outcomes.get(idea.id)
+        best = bests.get(idea.id)
+        ended = outcome if isinstance(outcome, Failed | Withheld) else None
+        facts.append(
+            IdeaFacts(
+                id=idea.id,
+                epoch=idea.epoch,
+                origin=idea.origin,
+                model=idea.model,
+                title=headline(idea.text),
+                text=idea.text,
+                parents=idea.parents,
+                children=tuple(children[idea.id]),
+                fate=fate_of(outcome, best),
+                stage=ended.stage if isinstance(ended, Failed) else None,
+                reason=ended.reason if ended else None,
+                why=f"{how_it_ended(ended)}: {ended.detail}" if ended else "",
+                score=_score(outcome) if isinstance(outcome, Scored) else None,
+                gain=_gain(best) if best else None,
+                cost=costs.of_idea(idea.id),
+                detail=_detail(
+                    patches[idea.id], runs[idea.id], outcome, rows.logs.get(idea.id, "")
+                ),
+            )
+        )
+    return tuple(facts)
+
+
+def fate_of(outcome: Outcome | None, best: Best | None) -> Fate:
+    """Return what became of an idea; `best` compares it with the baseline, where that can be."""
+    match outcome:
+        case None:
+            return Fate.OPEN
+        case Failed():
+            return Fate.FAILED
+        case Withheld():
+            return Fate.WITHHELD
+        case Scored():
+            return Fate.UNCOMPARED if best is None else _verdict(best)
+
+
+def _verdict(best: Best) -> Fate:
+    if best.is_noise:
+        return Fate.NOISE
+    return Fate.BETTER if best.gain > 0 else Fate.WORSE
+
+
+def _score(outcome: Scored) -> Score:
+    return Score(metric=outcome.metric, error=outcome.standard_error)
+
+
+def _gain(best: Best) -> Gain:
+    error = best.gain_error
+    return Gain(
+        value=best.gain,
+        error=error,
+        low=None if error is None else best.gain - 2 * error,
+        high=None if error is None else best.gain + 2 * error,
+        is_noise=best.is_noise,
+    )
+
+
+def _counts(ideas: Sequence[IdeaFacts]) -> dict[str, int]:
+    counts = Counter(idea.fate for idea in ideas)
+    return {fate: counts[fate] for fate in Fate}
+
+
+def _detail(
+    patches: Sequence[Patch], runs: Sequence[Run], outcome: Outcome | None, log: str
+) -> Detail:
+    tail = outcome.log_tail if outcome else ""
+    reported = outcome.reported if outcome else {}
+    return Detail(
+        revisions=tuple(_revision(patch) for patch in patches),
+        attempts=tuple(
+            Attempt(
+                id=run.id,
+                node=run.node,
+                state=run.state,
+                detail=run.detail,
+                train_seconds=run.train_seconds,
+            )
+            for run in runs
+        ),
+        curve=curve_of(log or tail),
+        log_tail=tail,
+        reported={name: value for name, value in reported.items() if math.isfinite(value)},
+    )
+
+
+def _revision(patch: Patch) -> Revision:
+    mended = f", mending {patch.mends}" if patch.mends else ""
+    size = f"{patch.files_changed} files, +{patch.lines_added} -{patch.lines_removed}"
+    refused = f"{patch.reason} while {patch.stage}: {patch.detail}"
+    return Revision(
+        title=f"answer {patch.sample + 1}, revision {patch.revision}{mended}",
+        applied=patch.applied,
+        verdict=size if patch.applied else refused,
+        diff=patch.diff,
+    )

@@ -1,0 +1,137 @@
+"""Campaign folders -> their facts: the one place where a report touches files."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from airr.batch import Batch
+from airr.charter import Charter, read_charter
+from airr.config import Metric, Sandbox
+from airr.errors import ConfigError, WorkspaceError
+from airr.ledger import read_records
+from airr.parsing import parse
+from airr.records import Call, Idea, OutcomeRow, Patch, Run, RunKey
+from airr.reporting.projection import Rows, Subject, campaign_facts
+from airr.reporting.tree import CampaignFacts, Report
+from airr.workspace import Workspace, campaign_folder, names_in
+
+LOG_BYTES = 262_144
+"""How much of a training's log is read for its curve."""
+
+
+def find_campaigns(root: Path, named: str | Sequence[str] | None) -> list[Workspace]:
+    """Return the campaigns that `campaign=` means: names, folders, globs of either, or null: all.
+
+    What only a glob or null found, and is no search (a measurement, another folder), is left out.
+
+    Raises:
+        WorkspaceError: a named one is not there, or is no search; or nothing was found.
+    """
+    wanted = [named] if isinstance(named, str) else named
+    if wanted is None:
+        wanted = [str(root / "*")]
+    if not all(isinstance(one, str) for one in wanted):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"campaign={wanted!r}: give a name, a folder, a glob, or a list of them")
+    found: dict[Path, Workspace] = {}
+    for one in wanted:
+        for workspace in _matches(root, one):
+            found.setdefault(workspace.folder.resolve(), workspace)
+    if not found:
+        told = "" if named is None else f" that campaign={named} matches"
+        raise WorkspaceError(
+            f"no campaign below {root}{told}: start one with python -m airr.evolve"
+        )
+    return [*found.values()]
+
+
+def _matches(root: Path, named: str) -> list[Workspace]:
+    if not glob.has_magic(named):
+        workspace = Workspace(campaign_folder(root, named))
+        if not _is_search(read_charter(workspace)):
+            raise WorkspaceError(
+                f"{workspace.folder} is a measurement, and a report is made of campaigns: "
+                "python -m airr.status shows where it stands"
+            )
+        return [workspace]
+    pattern = str(campaign_folder(root, named))
+    folders = sorted(Path(path) for path in glob.glob(pattern))  # noqa: PTH207 - may be absolute
+    workspaces = [Workspace(folder) for folder in folders]
+    return [one for one in workspaces if one.config.exists() and _is_search(read_charter(one))]
+
+
+def _is_search(charter: Charter) -> bool:
+    return "search" in charter.config
+
+
+def read_report(workspaces: Iterable[Workspace], *, now: datetime, version: str) -> Report:
+    """Return what campaigns' files say at this moment, beside running heads or long after them."""
+    return Report(
+        made_at=f"{now:%Y-%m-%d %H:%M} UTC",
+        airr_version=version,
+        campaigns=tuple(read_campaign(workspace) for workspace in workspaces),
+    )
+
+
+def read_campaign(workspace: Workspace) -> CampaignFacts:
+    """Return what one campaign's files say.
+
+    Raises:
+        WorkspaceError: the folder holds no campaign, or a damaged one.
+    """
+    charter = read_charter(workspace)
+    runs = read_records(workspace.ledger, Run)
+    rows = Rows(
+        ideas=read_records(workspace.ledger, Idea),
+        patches=read_records(workspace.ledger, Patch),
+        calls=read_records(workspace.ledger, Call),
+        runs=runs,
+        outcomes=read_records(workspace.ledger, OutcomeRow),
+        logs=_logs(workspace, runs),
+    )
+    return campaign_facts(_subject(workspace, charter), rows)
+
+
+def _subject(workspace: Workspace, charter: Charter) -> Subject:
+    roles = ("ideator", "implementer")
+    served = [f"{role} {charter.setting(f'llm.{role}.model', str)}" for role in roles]
+    return Subject(
+        name=workspace.name,
+        env=charter.setting("env.name", str),
+        title=charter.setting("env.title", str),
+        strategy=charter.setting("search.name", str),
+        models=", ".join(served),
+        shielded=_is_shielded(workspace),
+        epochs=charter.setting("search.epochs", int),
+        ideas_per_epoch=charter.setting("search.ideas_per_epoch", int),
+        metric=parse(Metric, charter.config["env"]["metric"], at="env.metric."),
+    )
+
+
+def _is_shielded(workspace: Workspace) -> bool:
+    """Tell whether no batch that can be read was to run without a sandbox."""
+    for name in names_in(workspace.jobs):
+        try:
+            batch = Batch.from_json((workspace.batch(name) / "batch.json").read_bytes())
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # it was taken back, or is damaged: see the head's log
+        if batch.plan.sandbox == Sandbox.NONE:
+            return False
+    return True
+
+
+def _logs(workspace: Workspace, runs: Sequence[Run]) -> dict[str, str]:
+    """Return the training log of each idea's last run, where it is still kept."""
+    logs: dict[str, str] = {}
+    for run in runs:
+        if run.repeat:
+            continue
+        key = RunKey(idea_id=run.idea_id, repeat=run.repeat, attempt=run.attempt)
+        try:
+            with (workspace.batch(run.batch) / f"{key.name}.log").open("rb") as file:
+                logs[run.idea_id] = file.read(LOG_BYTES).decode("utf-8", "replace")
+        except OSError:
+            continue  # cleared away: the ledger's tail of it stays
+    return logs

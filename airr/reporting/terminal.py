@@ -1,0 +1,47 @@
+"""A report -> the lines that a terminal shows. Pure; nothing is computed here."""
+
+from __future__ import annotations
+
+from airr.display.tables import counted, number
+from airr.reporting.tree import CampaignFacts, Cost, Fate, Report
+
+
+def lines_of(report: Report) -> list[str]:
+    """Return the headline of each campaign of a report, and where its ideas were lost."""
+    return [line for campaign in report.campaigns for line in _campaign(campaign)]
+
+
+def _campaign(facts: CampaignFacts) -> list[str]:
+    fates = [f"{facts.fates[fate]} {fate}" for fate in Fate if facts.fates[fate]]
+    steps = [f"{step.passed} {step.name}" for step in facts.funnel]
+    return [
+        f"{facts.name}: {facts.env}, {facts.strategy}; {facts.models}",
+        f"  {best_line(facts)}",
+        f"  {counted(len(facts.ideas), 'idea')}: {', '.join(fates) or 'none yet'}",
+        f"  {' > '.join(steps)}",
+        f"  {facts.cost.gpu_hours:.1f} GPU-hours, {usd_line(facts.cost)}",
+    ]
+
+
+def best_line(facts: CampaignFacts) -> str:
+    """Return the best score beside the baseline, with the interval of the difference."""
+    metric = facts.metric.name
+    if facts.baseline is None:
+        return f"{metric}: the baseline has no score"
+    baseline = f"baseline {number(facts.baseline.metric, facts.baseline.error)}"
+    if facts.best_score is None or facts.best_gain is None:
+        return f"{metric}: {baseline}; no idea has a score"
+    gain = facts.best_gain
+    best = f"best {number(facts.best_score.metric, facts.best_score.error)} ({facts.best})"
+    if gain.low is None or gain.high is None:
+        return f"{metric}: {best}, {baseline}; without errors, no difference can be told from noise"
+    verdict = "within noise" if gain.is_noise else "better" if gain.value > 0 else "worse"
+    interval = f"gain {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
+    return f"{metric}: {best}, {baseline}; {interval}: {verdict}"
+
+
+def usd_line(cost: Cost) -> str:
+    """Return dollars as far as they are known."""
+    if cost.unpriced == 0:
+        return f"${cost.usd:.2f}"
+    return f"${cost.usd:.2f} and {counted(cost.unpriced, 'call')} of unknown cost"

@@ -1,0 +1,201 @@
+"""What a report says, as one tree of plain facts: page, JSON and terminal all show this one.
+
+Nothing here is a sentinel: what has no score has `score=None`, and what has no baseline to be
+compared with has `gain=None`. Field names are the keys of `format=json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Fate(StrEnum):
+    """What became of an idea, beside the baseline; a difference within noise is no better."""
+
+    BETTER = "better"
+    """Beyond twice the standard error of the difference, in the metric's direction."""
+    NOISE = "within noise"
+    """Scored; the difference lies within twice its standard error, or that is not known."""
+    WORSE = "worse"
+    """Beyond twice the standard error of the difference, against the metric's direction."""
+    UNCOMPARED = "not compared"
+    """Scored in a campaign whose baseline has no score."""
+    WITHHELD = "withheld"
+    """Measured, and too good to be believed before it is verified."""
+    FAILED = "failed"
+    """It has no score; `stage` and `reason` say why."""
+    OPEN = "open"
+    """It has no outcome yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A value of the environment's metric, with its standard error where the scorer knows one."""
+
+    metric: float
+    error: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """By how much a score beats the baseline: positive is better.
+
+    `low` and `high` are two standard errors of the difference away; null where it has none.
+    """
+
+    value: float
+    error: float | None
+    low: float | None
+    high: float | None
+    is_noise: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What something used up; `usd` leaves out the `unpriced` calls, whose price is not known."""
+
+    calls: int
+    tokens: int
+    usd: float
+    unpriced: int
+    gpu_hours: float
+    train_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One answer of the implementer, and what the gates said of it."""
+
+    title: str
+    applied: bool
+    verdict: str
+    diff: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One run of an idea's codebase on a node."""
+
+    id: str
+    node: str
+    state: str
+    detail: str
+    train_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """What training told of itself, step by step. It counts for nothing: only the scorer does."""
+
+    name: str
+    steps: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What is read of one idea at a time, and is large."""
+
+    revisions: tuple[Revision, ...]
+    attempts: tuple[Attempt, ...]
+    curve: Curve | None
+    log_tail: str
+    reported: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdeaFacts:
+    """One idea and what came of it."""
+
+    id: str
+    epoch: int
+    origin: str
+    model: str
+    title: str
+    text: str
+    parents: tuple[str, ...]
+    children: tuple[str, ...]
+    fate: Fate
+    stage: str | None
+    reason: str | None
+    why: str
+    score: Score | None
+    gain: Gain | None
+    cost: Cost
+    detail: Detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochFacts:
+    """What came of the ideas of one epoch; `best_so_far` counts the epochs before it too."""
+
+    epoch: int
+    proposed: int
+    fates: Mapping[str, int]
+    best: Score | None
+    median: float | None
+    best_so_far: Score | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The best score after so much had been spent; `spent` is in the campaign's `spent_unit`."""
+
+    spent: float
+    idea: str
+    metric: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A step of the execution funnel: how many got past it, and what ended the others there."""
+
+    name: str
+    passed: int
+    lost: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricFacts:
+    """What the scorer measures."""
+
+    name: str
+    unit: str
+    minimize: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignFacts:
+    """One campaign. `best` is the id of its best scored idea, null where there is none."""
+
+    name: str
+    env: str
+    title: str
+    strategy: str
+    models: str
+    shielded: bool
+    epochs_wanted: int
+    ideas_wanted: int
+    metric: MetricFacts
+    baseline: Score | None
+    best: str | None
+    best_score: Score | None
+    best_gain: Gain | None
+    fates: Mapping[str, int]
+    cost: Cost
+    spent_unit: str
+    epochs: tuple[EpochFacts, ...]
+    progress: tuple[Progress, ...]
+    funnel: tuple[Step, ...]
+    ideas: tuple[IdeaFacts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Campaigns side by side, as they stood at `made_at` (UTC)."""
+
+    made_at: str
+    airr_version: str
+    campaigns: tuple[CampaignFacts, ...]
