@@ -131,6 +131,7 @@ def _ideas(
                 model=idea.model,
                 title=headline(idea.text),
                 text=idea.text,
+                base=idea.base,
                 parents=idea.parents,
                 children=tuple(children[idea.id]),
                 fate=fate_of(outcome, best),

@@ -107,7 +107,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdeaFacts:
-    """One idea and what came of it."""
+    """One idea and what came of it; it patches the codebase of `base`, null for the baseline's."""
 
     id: str
     epoch: int
@@ -115,6 +115,7 @@ class IdeaFacts:
     model: str
     title: str
     text: str
+    base: str | None
     parents: tuple[str, ...]
     children: tuple[str, ...]
     fate: Fate

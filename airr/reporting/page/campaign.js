@@ -10,7 +10,7 @@ function headline(campaign) {
     el("div", { class: "figures" },
       best && figure([fixed(best.metric), best.error !== null && el("small", null, ` \u00b1 ${fixed(best.error)}`)], ["best, ", bestLink(campaign)]),
       base && figure([fixed(base.metric), base.error !== null && el("small", null, ` \u00b1 ${fixed(base.error)}`)], `baseline, ${campaign.metric.unit}`),
-      gain && figure(`${gain.is_noise ? "~ " : ""}${signed(gain.value)}`, gain.low === null ? "gain, error unknown" : `gain [${signed(gain.low)}, ${signed(gain.high)}]${gain.is_noise ? ", within noise" : ""}`),
+      gain && figure(`${gain.is_noise ? "~ " : ""}${signed(gain.value)}`, gain.low === null ? "gain, error unknown" : `gain [${signed(gain.low)},\u00a0${signed(gain.high)}]${gain.is_noise ? ", within noise" : ""}`),
       figure([String(settled), el("small", null, ` of ${Math.max(campaign.ideas_wanted, campaign.ideas.length)}`)], "ideas with an outcome"),
       figure(hoursText(cost.gpu_hours), campaign.spent_unit === "GPU-hours" ? "GPU-hours" : `GPU-hours; ${secondsText(cost.train_seconds)} of training`),
       figure(usdText(cost), `${plural(cost.calls, "call")}, ${compactText(cost.tokens)} tokens`)),

@@ -93,6 +93,24 @@ function stepChart({ lines, baseline, xTitle, yTitle, label, epochs, clickable }
   return chart.root;
 }
 
+const EACH_MOST = 800;
+
+// Thousands of dots as one path for each fate; a click goes to the idea that is nearest.
+function drawMany(root, dots, radius, place) {
+  for (const fate of Object.keys(FATES)) {
+    const own = dots.filter(([, , idea]) => idea.fate === fate);
+    if (!own.length) continue;
+    const d = own.map(([cx, cy]) => `M${cx.toFixed(1)} ${cy.toFixed(1)}h.01`).join("");
+    root.append(svg("path", { class: `many ${tone(fate)}`, "stroke-width": radius * 2, d }));
+  }
+  root.addEventListener("click", (event) => {
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(root.getScreenCTM().inverse());
+    const away = ([cx, cy]) => (cx - at.x) ** 2 + (cy - at.y) ** 2;
+    const nearest = dots.reduce((one, other) => (away(other) < away(one) ? other : one));
+    if (away(nearest) < 64) location.hash = address(place, nearest[2].id);
+  });
+}
+
 // Each dot a scored idea; beside its neighbours where they would cover each other.
 function stripChart(campaign, place) {
   const scored = campaign.ideas.filter((idea) => idea.score);
@@ -107,6 +125,7 @@ function stripChart(campaign, place) {
   const column = (chart.box.right - chart.box.left) / (last + 1);
   const radius = Math.max(1.6, Math.min(4.5, column / 14));
   const rows = new Map();
+  const many = scored.length > EACH_MOST, dots = [];
   let beyond = 0;
   for (const idea of scored) {
     const value = idea.score.metric, inside = value >= y[0] && value <= y[1];
@@ -117,12 +136,17 @@ function stripChart(campaign, place) {
     const aside = Math.min(Math.ceil(nth / 2) * radius * 2, column * 0.44) * (nth % 2 ? -1 : 1);
     const cx = chart.sx(idea.epoch) + aside;
     beyond += !inside;
+    if (many) {
+      dots.push([cx, cy, idea]);
+      continue;
+    }
     const title = svg("title", null, `${idea.id}: ${scoreText(idea.score)}, ${idea.fate}`);
     const mark = inside
       ? svg("circle", { class: `dot ${tone(idea.fate)}`, cx, cy, r: radius }, title)
       : svg("path", { class: `cross ${tone(idea.fate)}`, d: `M${cx - radius} ${cy + radius}L${cx} ${cy - radius}L${cx + radius} ${cy + radius}` }, title);
     chart.root.append(svg("a", { href: address(place, idea.id), tabindex: -1 }, mark));
   }
+  if (many) drawMany(chart.root, dots, radius, place);
   for (const epoch of campaign.epochs) {
     if (epoch.median === null) continue;
     const at = Math.max(chart.box.top, Math.min(chart.box.bottom, chart.sy(epoch.median)));

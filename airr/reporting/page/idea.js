@@ -42,7 +42,7 @@ function ideaView(report, place, number) {
     (detail) => rest.replaceChildren(...detailCards(detail).filter(Boolean)),
     () => rest.replaceChildren(el("p", { class: "warning" }, "This browser cannot unpack the diff and the log: open the report with a current one.")));
   const gain = idea.gain;
-  const interval = gain && gain.low !== null ? `[${signed(gain.low)}, ${signed(gain.high)}]` : "";
+  const interval = gain && gain.low !== null ? `[${signed(gain.low)},\u00a0${signed(gain.high)}]` : "";
   return [
     el("nav", { class: "way", "aria-label": "ideas" }, el("a", { href: address(place) }, `\u2191 ${campaign.name}`), step(-1, "\u2190 before", "next"), step(1, "next \u2192", step(-1, "", "") ? "" : "next")),
     el("h1", null, idea.id),
@@ -56,7 +56,7 @@ function ideaView(report, place, number) {
         figure(usdText(idea.cost), `${plural(idea.cost.calls, "call")}, ${compactText(idea.cost.tokens)} tokens`)),
       idea.why && el("p", { class: "why soft" }, idea.why)),
     el("section", { class: "card long" }, el("h2", null, "The idea"),
-      el("p", { class: "soft" }, `${idea.origin}, by ${idea.model}, epoch ${idea.epoch + 1}`), proseView(idea.text),
+      el("p", { class: "soft" }, `${idea.origin}, by ${idea.model}, epoch ${idea.epoch + 1}${idea.base ? `; patches the codebase of ${idea.base}` : ""}`), proseView(idea.text),
       el("h3", null, "Parents"), linksTo(idea.parents, campaign, place), el("h3", null, "Children"), linksTo(idea.children, campaign, place)),
     rest,
   ];

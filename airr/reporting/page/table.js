@@ -16,7 +16,11 @@ const tableState = new Map(); // by campaign: what was searched, kept while an i
 function ideasTable(campaign, place) {
   const state = tableState.get(place) || { query: "", fate: "", sort: campaign.baseline ? "gain" : "id", down: Boolean(campaign.baseline), page: 0 };
   tableState.set(place, state);
-  const haystacks = campaign.ideas.map((i) => `${i.id} ${i.text} ${i.origin} ${i.model} ${i.fate} ${i.reason || ""} ${i.why}`.toLowerCase());
+  let haystacks = null; // made at the first search
+  const haystack = (n) => {
+    haystacks ||= campaign.ideas.map((i) => `${i.id} ${i.text} ${i.origin} ${i.model} ${i.fate} ${i.reason || ""} ${i.why}`.toLowerCase());
+    return haystacks[n];
+  };
   const body = el("tbody"), count = el("span", { class: "soft", role: "status" }), where = el("span", null);
   const heads = COLUMNS.map((c) => el("th", { scope: "col", class: `${c.num ? "num" : ""}${c.wide ? " wide" : ""}` },
     el("button", { type: "button", onclick: () => sortBy(c) }, c.key === "score" ? campaign.metric.name : c.title)));
@@ -40,7 +44,7 @@ function ideasTable(campaign, place) {
     const words = state.query.toLowerCase().split(/\s+/).filter(Boolean);
     const of = COLUMNS.find((c) => c.key === state.sort).of, sign = state.down ? -1 : 1;
     return campaign.ideas
-      .filter((idea, n) => (!state.fate || idea.fate === state.fate) && words.every((word) => haystacks[n].includes(word)))
+      .filter((idea, n) => (!state.fate || idea.fate === state.fate) && words.every((word) => haystack(n).includes(word)))
       .map((idea) => [of(idea), idea])
       .sort(([a, x], [b, y]) => {
         if (a === null || b === null) return (a === null) - (b === null) || (x.id < y.id ? -1 : 1); // no score: last, both ways

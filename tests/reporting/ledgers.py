@@ -1,0 +1,146 @@
+"""Campaign folders for reports: a charter and a ledger, without anything having run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airr.charter import Charter
+from airr.ledger import Ledger
+from airr.records import BASELINE, Call, Idea, Patch, Reason, Stage, Withheld, row_of
+from airr.workspace import Workspace
+from tests.builders import NOON, failed, idea, run, scored
+
+METRIC = {
+    "name": "val_loss",
+    "unit": "nats/token",
+    "direction": "minimize",
+    "reward": "inverse",
+    "plausible": [0.5, 6.0],
+    "jump": 4,
+}
+
+DIFF = """diff --git a/model.py b/model.py
+--- a/model.py
++++ b/model.py
+@@ -1,2 +1,2 @@
+-width = 64
++width = 128
+ depth = 2
+"""
+
+HOSTILE = (
+    '[Experiment] </script><script>window.hacked = 1</script><img src="https://evil.example/x" '
+    'onerror="window.hacked = 2"> &amp; <!-- <b>bold</b> \u202e\n[Code Changes] `\'"]]>'
+)
+
+
+def call(call_id: str, purpose: str = "implement", **fields: Any) -> Call:
+    plain: dict[str, Any] = {
+        "id": call_id, "purpose": purpose, "provider": "anthropic", "model": "m",
+        "prompt_hash": "0", "stop_reason": "end", "left_out": "", "input_tokens": 1000,
+        "cache_read_tokens": 0, "cache_write_tokens": 0, "output_tokens": 500,
+        "thinking_tokens": 0, "usd": 0.25, "latency_seconds": 1.0, "created_at": NOON,
+    }  # fmt: skip
+    return Call(**plain | fields)
+
+
+def patch(idea_id: str, **fields: Any) -> Patch:
+    plain: dict[str, Any] = {
+        "idea_id": idea_id, "sample": 0, "revision": 0, "mends": None, "applied": True,
+        "stage": None, "reason": None, "detail": "", "diff": DIFF, "files_changed": 1,
+        "lines_added": 1, "lines_removed": 1, "preflight_seconds": 1.0, "model": "m",
+        "call_id": f"{idea_id}/s0/r0", "created_at": NOON,
+    }  # fmt: skip
+    return Patch(**plain | fields)
+
+
+def withheld(idea_id: str) -> Withheld:
+    return Withheld(
+        idea_id=idea_id, repeat=0, attempt=0, reason=Reason.IMPLAUSIBLE, detail="too good",
+        metric=0.1, standard_error=0.01, train_seconds=8.0, score_seconds=2.0, wall_seconds=11.0,
+        log_tail="", scorer_version="1", ended_at=NOON,
+    )  # fmt: skip
+
+
+def campaign(folder: Path, rows: Sequence[Any], *, is_search: bool = True) -> Workspace:
+    role = {"model": "m", "provider": "anthropic"}
+    config: dict[str, Any] = {
+        "campaign": folder.name,
+        "env": {"name": "toy", "title": "a toy", "metric": METRIC},
+        "llm": {"ideator": role, "implementer": role},
+    }
+    if is_search:
+        config["search"] = {"name": "evolution", "epochs": 2, "ideas_per_epoch": 4}
+    charter = Charter(uid="abc123", airr_version="0", env_sha256="0", config=config)
+    workspace = Workspace(folder)
+    workspace.create()
+    workspace.config.write_text(charter.to_yaml())
+    Ledger(workspace.ledger).append(rows)
+    return workspace
+
+
+def log_of(steps: int) -> str:
+    return "".join(f"step {n}/{steps}  loss {4 - n / steps:.4f}  lr 1e-3\n" for n in range(steps))
+
+
+def small(folder: Path) -> Workspace:
+    """Two epochs with every fate in them; the baseline is 2.0 and every error 0.01."""
+    ideas = [
+        idea(0, call_id="e00/fresh-0"),
+        idea(1, text=HOSTILE, call_id="e00/fresh-0"),
+        idea(2, call_id="e00/fresh-0"),
+        idea(3, call_id="e00/fresh-0"),
+        idea(0, 1, parents=("e00-i000", "e00-i002"), base="e00-i000", call_id="e01/exploit-0"),
+        idea(1, 1, parents=("e00-i000",), call_id="e01/exploit-0"),
+        idea(2, 1, call_id="e01/exploit-0"),
+        idea(3, 1, call_id="e01/exploit-0"),
+    ]
+    outcomes = [
+        scored(BASELINE, 2.0),
+        scored("e00-i000", 1.9, log_tail=log_of(20)),
+        failed("e00-i001", Reason.CRASH, detail="<script>window.hacked = 3</script>"),
+        scored("e00-i002", 1.99),
+        failed("e00-i003", Reason.NO_PATCH, stage=Stage.IMPLEMENT),
+        scored("e01-i000", 1.8),
+        scored("e01-i001", 2.5),
+        withheld("e01-i002"),
+    ]
+    ran = [one.idea_id for one in outcomes if one.idea_id != "e00-i003"]
+    runs = [
+        run(one, gpu_seconds=3600.0, ended_at=NOON + timedelta(minutes=place), batch="b0")
+        for place, one in enumerate(ran)
+    ]
+    refused = patch(
+        "e00-i003", applied=False, stage=Stage.IMPLEMENT, reason=Reason.NO_PATCH, detail="no diff"
+    )
+    patches = [refused, *(patch(one) for one in ran if one != BASELINE)]
+    calls = [
+        call("e00/fresh-0", "ideate", usd=0.4),
+        call("e01/exploit-0", "ideate", usd=None),
+        *(call(f"{one.id}/s0/r0") for one in ideas),
+    ]
+    return campaign(folder, [*ideas, *map(row_of, outcomes), *runs, *patches, *calls])
+
+
+def large(folder: Path, count: int, per_epoch: int = 100) -> Workspace:
+    """As many ideas as a long campaign has, with texts, diffs and logs of a usual length."""
+    words = "the gradient of each layer is scaled by a factor that decays with depth. " * 10
+    ideas: list[Idea] = []
+    outcomes: list[Any] = [scored(BASELINE, 2.0)]
+    for number in range(count):
+        epoch, place = divmod(number, per_epoch)
+        parents = (f"e{epoch - 1:02d}-i{(place * 7) % per_epoch:03d}",) if epoch else ()
+        one = idea(place, epoch, parents=parents, text=f"[Experiment] Idea {number}. {words}")
+        ideas.append(one)
+        if number % 5 == 4:
+            outcomes.append(failed(one.id, detail="Traceback: boom", log_tail=log_of(40)))
+        else:
+            metric = 2.2 - 0.5 * ((number * 7919) % 1000) / 1000
+            outcomes.append(scored(one.id, metric, log_tail=log_of(60)))
+    diffs = [DIFF + f"+line = {number}  # more of it\n" * 60 for number in range(count)]
+    patches = [patch(one.id, diff=diff) for one, diff in zip(ideas, diffs, strict=True)]
+    runs = [run(one.idea_id, gpu_seconds=60.0) for one in outcomes]
+    return campaign(folder, [*ideas, *map(row_of, outcomes), *runs, *patches])

@@ -1,0 +1,261 @@
+"""The report's page in a real Chromium: read, clicked, searched, sorted, attacked, and timed."""
+
+# pyright: reportMissingImports=false
+# (an environment that was made before playwright was asked for type-checks all else)
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.reporting.ledgers import HOSTILE, large, small
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+OPENS_WITHIN_SECONDS = 3.0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    found = [path for name in BROWSERS if (path := shutil.which(name))]
+    assert found, "the page is tested in a real browser: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Reader:
+    """A page as a reader sees it, with all that it asked the network for or complained of."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def texts(self, selector: str) -> list[str]:
+        return self.page.locator(selector).all_inner_texts()
+
+    def ids(self) -> list[str]:
+        return self.texts("table.ideas tbody td.id")
+
+
+@contextmanager
+def reading(browser: Browser, file: Path, at: str = "", width: int = 1280) -> Generator[Reader]:
+    """Open a report; whatever is done with it, it is silent and stays by itself."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    reader = Reader(page)
+    page.on("request", lambda request: reader.requests.append(request.url))
+    page.on("console", lambda message: reader.complaints.append(message.text))
+    page.on("pageerror", lambda error: reader.complaints.append(str(error)))
+    page.goto(f"{file.as_uri()}{at}")
+    yield reader
+    assert reader.complaints == []
+    assert {url.partition("#")[0] for url in reader.requests} == {file.as_uri()}
+    page.close()
+
+
+def written(cwd: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "airr.report", *arguments],
+        cwd=cwd, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("one")
+    small(folder / "runs" / "x")
+    assert "runs/x/report.html" in written(folder, "campaign=runs/x")
+    return folder / "runs" / "x" / "report.html"
+
+
+def test_the_headline_says_what_the_ledger_says(browser: Browser, report: Path):
+    with reading(browser, report) as reader:
+        headline = reader.texts("section[aria-label=headline]")[0]
+        for told in ("1.8000 ± 0.0100", "e01-i000", "+0.2000", "[+0.1717,\xa0+0.2283]", "7.0"):
+            assert told in headline
+        assert "2 better" in headline
+        assert "$2.40 + unknown" in headline
+        assert reader.page.locator("main svg").count() == 4
+        assert "− 1 no patch" in reader.texts(".funnel")[0]
+
+
+def test_the_table_is_searched_filtered_and_sorted_and_failures_stay_last(
+    browser: Browser, report: Path
+):
+    with reading(browser, report) as reader:
+        page = reader.page
+        best_first = ["e01-i000", "e00-i000", "e00-i002", "e01-i001"]
+        assert reader.ids()[:4] == best_first
+        page.get_by_role("button", name="val_loss").click()
+        assert reader.ids()[:4] == best_first
+        page.get_by_role("button", name="val_loss").click()
+        assert reader.ids()[:4] == best_first[::-1], "and what has no score is still below"
+        assert page.locator("th[aria-sort=descending]").inner_text() == "val_loss"
+        page.get_by_label("Search ideas").fill("no_patch")
+        assert reader.ids() == ["e00-i003"]
+        page.get_by_label("Search ideas").fill("")
+        page.get_by_label("Outcome").select_option("withheld")
+        assert reader.ids() == ["e01-i002"]
+        cells = reader.texts("table.ideas tbody td.num")
+        assert cells[:2] == ["", ""], "a score that nobody believes is not shown as one"
+
+
+def test_an_idea_is_read_with_its_diff_curve_log_and_relatives(browser: Browser, report: Path):
+    with reading(browser, report) as reader:
+        page = reader.page
+        page.locator("table.ideas a", has_text="e00-i000").click()
+        page.locator("pre.diff").wait_for()
+        assert page.locator("pre.diff .add").inner_text() == "+width = 128"
+        assert page.locator("pre.diff .del").inner_text() == "-width = 64"
+        assert page.locator("path.curve").count() == 1
+        assert "step 19/20" in page.locator("pre.tail").inner_text()
+        page.locator("main a", has_text="e01-i001").click()
+        page.locator("h1", has_text="e01-i001").wait_for()
+        assert "worse" in page.locator("main .figures").inner_text()
+        page.go_back()
+        page.go_back()
+        page.locator("table.ideas").wait_for()
+
+
+def test_everything_is_reached_by_the_keyboard(browser: Browser, report: Path):
+    with reading(browser, report) as reader:
+        page = reader.page
+        page.get_by_label("Search ideas").focus()
+        page.keyboard.type("e01-i000")
+        page.locator("table.ideas tbody a").focus()
+        page.keyboard.press("Enter")
+        page.locator("h1", has_text="e01-i000").wait_for()
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "↑ x", "focus is in the view"
+
+
+def test_what_a_model_wrote_stays_text(browser: Browser, report: Path):
+    with reading(browser, report, "#/0/e00-i001") as reader:
+        page = reader.page
+        page.locator("pre.diff").wait_for()
+        shown = page.locator(".prose").inner_text()
+        assert '</script><script>window.hacked = 1</script><img src="https://evil.example' in shown
+        assert "<!-- <b>bold</b> ⟨U+202E⟩" in shown, "nor does it turn the line around"
+        assert "<script>window.hacked = 3" in page.locator(".why").inner_text()
+        assert page.evaluate("window.hacked") is None
+        assert page.locator("main img, main b b, main script").count() == 0
+    assert "evil.example" in HOSTILE
+
+
+def test_the_page_forbids_what_it_does_not_need(browser: Browser, report: Path):
+    """Were text ever taken for markup, the policy would still run none of it and load nothing."""
+    page = browser.new_page()
+    page.goto(report.as_uri())
+    with listening() as (address, met):
+        page.evaluate(
+            """address => {
+              const script = document.createElement("script");
+              script.textContent = "window.hacked = 1";
+              document.body.append(script);
+              document.body.insertAdjacentHTML("beforeend",
+                `<img src="${address}/image" onerror="window.hacked = 2">`);
+            }""",
+            address,
+        )
+        sent = "address => fetch(address, {mode: 'no-cors'}).then(() => 'sent', () => 'refused')"
+        assert page.evaluate(sent, f"{address}/fetch") == "refused"
+        page.wait_for_timeout(200)
+    assert met == []
+    assert page.evaluate("window.hacked") is None
+    page.close()
+
+
+@contextmanager
+def listening() -> Generator[tuple[str, list[str]]]:
+    """Have a server beside the body; yield its address, and what it was asked for until now."""
+    met: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            met.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", met
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("at", ["", "#/0/e00-i000"])
+def test_on_a_phone_nothing_hangs_over_the_edge(
+    browser: Browser, report: Path, scheme: str, at: str
+):
+    with reading(browser, report, at, width=360) as reader:
+        reader.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        reader.page.locator("main .figures").wait_for()
+        over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert reader.page.evaluate(over) == 0
+        ground = reader.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert ground == ("rgb(20, 23, 26)" if scheme == "dark" else "rgb(247, 247, 245)")
+
+
+def test_campaigns_stand_side_by_side_in_one_report(browser: Browser, tmp_path: Path):
+    small(tmp_path / "runs" / "x")
+    small(tmp_path / "runs" / "y")
+    assert "both.html" in written(tmp_path, "campaign=runs/*", "output=both.html")
+    with reading(browser, tmp_path / "both.html") as reader:
+        assert [row.split()[0] for row in reader.texts("tbody tr")] == ["x", "y"]
+        assert reader.page.locator("path.curve").count() == 4
+        reader.page.locator("tbody a", has_text="y").click()
+        reader.page.locator("table.ideas").wait_for()
+        assert reader.texts("header a[aria-current]") == ["y"]
+
+
+def test_five_thousand_ideas_open_in_three_seconds(browser: Browser, tmp_path: Path):
+    large(tmp_path / "runs" / "big", 5000)
+    written(tmp_path, "campaign=big")
+    begun = time.monotonic()
+    with reading(browser, tmp_path / "runs" / "big" / "report.html") as reader:
+        page = reader.page
+        page.locator("table.ideas tbody tr").first.wait_for()
+        opened = time.monotonic() - begun
+        assert opened < OPENS_WITHIN_SECONDS, f"{opened:.1f} s"
+        assert page.locator("table.ideas tbody tr").count() == 50
+        page.get_by_label("Search ideas").fill("Idea 4321.")
+        assert len(reader.ids()) == 1
+        page.locator("table.ideas tbody a").click()
+        page.locator("pre.diff").wait_for()
+        assert "+line = 4321" in page.locator("pre.diff").inner_text()
+
+
+def test_the_verb_says_what_is_wrong_in_airrs_words(tmp_path: Path):
+    small(tmp_path / "runs" / "x")
+
+    def refused(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "airr.report", *arguments],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2, done.stdout + done.stderr
+        return done.stderr
+
+    assert "a report is html, json or text" in refused("format=pdf")
+    assert "runs/none holds no campaign" in refused("campaign=none")
+    assert "there is no folder away" in refused("output=away/report.html")
+    assert '"best": "e01-i000"' in written(tmp_path, "campaign=[x]", "format=json")
