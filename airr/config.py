@@ -233,6 +233,7 @@ class Search:
     history_in_prompt: int
     similarity: float
     base: Base
+    caution: float
     own: NoSettings | TreeSettings | IslandsSettings
     """The settings that only this strategy has; in the configuration they stand among the rest."""
 

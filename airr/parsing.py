@@ -166,6 +166,7 @@ def _check_ranges(config: Config) -> None:
     }
     not_negative: dict[str, float] = {
         "implement.revisions": config.implement.revisions,
+        "search.caution": config.search.caution,
         "implement.repair_runs": config.implement.repair_runs,
     }
     not_negative |= {

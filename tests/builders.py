@@ -53,6 +53,7 @@ SEARCH = Search(
     history_in_prompt=100,
     similarity=0.9,
     base=Base.BASELINE,
+    caution=0.0,
     own=NoSettings(),
 )
 OWN = {

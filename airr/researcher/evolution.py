@@ -20,7 +20,7 @@ def plan_epoch(
     """Return the requests of one epoch; parents are drawn anew for each of them."""
     if epoch == 0 or not past.trials:
         return fresh(search)
-    better = past.better_than_baseline()
+    better = past.better_than_baseline(search.caution)
     exploiting = round(exploit_share(epoch) * search.ideas_per_epoch) if better else 0
     pools = (
         (Origin.EXPLOIT, exploiting, better),

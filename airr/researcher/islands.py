@@ -9,6 +9,7 @@ ideator, here from a lower `search.similarity` on than elsewhere.
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections.abc import Sequence
 
@@ -23,7 +24,8 @@ def plan_epoch(
     """Return the requests of one epoch, one island after the other; the rest goes by turns."""
     own = search.own
     assert isinstance(own, IslandsSettings)
-    better = past.better_than_baseline()
+    better = past.better_than_baseline(search.caution)
+    at_most = min(own.parents, search.history_in_prompt)
     requests: list[IdeaRequest] = []
     for place, count in enumerate(evenly(search.ideas_per_epoch, own.islands)):
         island = (place + epoch) % own.islands
@@ -34,7 +36,7 @@ def plan_epoch(
             IdeaRequest(
                 origin=Origin.EXPLOIT,
                 count=part,
-                shown=sample_by_rank(parents, own.parents, rng),
+                shown=sample_by_rank(parents, at_most, rng),
                 island=island,
             )
             for part in split(exploiting, search.ideas_per_call)
@@ -49,7 +51,7 @@ def sample_by_rank(
     """Return up to `count` different trials; the k-th is drawn with weight 1/k."""
     # Efraimidis and Spirakis (2006): the largest u^(1/w) are a weighted sample
     keys = {one.idea.id: rng.random() ** rank for rank, one in enumerate(best_first, start=1)}
-    return tuple(sorted(best_first, key=lambda one: -keys[one.idea.id])[:count])
+    return tuple(heapq.nlargest(count, best_first, key=lambda one: keys[one.idea.id]))
 
 
 def _parents_on(
@@ -65,7 +67,7 @@ def _parents_on(
 
 def _living_on(island: int, trials: Sequence[Trial]) -> tuple[Trial, ...]:
     """Return the trials of an island; those of none, from another strategy, live on each."""
-    return tuple(one for one in trials if one.idea.island in {island, None})
+    return tuple(one for one in trials if one.idea.island is None or one.idea.island == island)
 
 
 def _new_blood(

@@ -51,17 +51,23 @@ class Past:
     baseline: Scored
     metric: Metric
 
-    def better_than_baseline(self) -> tuple[Trial, ...]:
-        """Return the scored trials that beat the baseline, best first."""
-        better = [
-            (trial.outcome.metric, trial)
+    def better_than_baseline(self, caution: float) -> tuple[Trial, ...]:
+        """Return the scored trials that beat the baseline, best first.
+
+        Each counts with the bound that lies `caution` standard errors on the worse side of it.
+        """
+        gains = [
+            (self._gain(trial.outcome, caution), trial)
             for trial in self.trials
             if isinstance(trial.outcome, Scored)
-            and self.metric.is_better(trial.outcome.metric, self.baseline.metric)
         ]
-        gain = self.metric.gain
-        better.sort(key=lambda pair: (-gain(pair[0], self.baseline.metric), pair[1].idea.id))
+        better = [(gain, trial) for gain, trial in gains if gain > 0]
+        better.sort(key=lambda pair: (-pair[0], pair[1].idea.id))
         return tuple(trial for _, trial in better)
+
+    def _gain(self, outcome: Scored, caution: float) -> float:
+        doubt = caution * (outcome.standard_error or 0.0)
+        return self.metric.gain(outcome.metric, self.baseline.metric) - doubt
 
 
 Strategy = Callable[[Past, int, Search, random.Random], tuple[IdeaRequest, ...]]

@@ -38,7 +38,7 @@ def plan_epoch(
     mended = round(own.debug_share * (size - drafts))
     failed = sample(failed_leaves(past, own.debug_depth), mended, rng)
     improvements = size - drafts - len(failed)
-    best = past.better_than_baseline()[: min(own.breadth, improvements)]
+    best = past.better_than_baseline(search.caution)[: min(own.breadth, improvements)]
     if not best:
         drafts, improvements = drafts + improvements, 0
     return (

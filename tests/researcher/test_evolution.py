@@ -10,7 +10,7 @@ from airr.records import Origin, Trial
 from airr.researcher import best_of_n, evolution
 from airr.researcher.strategies import STRATEGIES
 from airr.researcher.strategy import Past
-from tests.builders import BASELINE_SCORE, LOSS, SEARCH, search_by, trial
+from tests.builders import BASELINE_SCORE, LOSS, SEARCH, scored, search_by, trial
 
 
 def past_of(*trials: Trial) -> Past:
@@ -48,6 +48,28 @@ def test_half_of_epoch_one_exploits_and_half_explores():
 def test_exploiting_sees_only_ideas_that_beat_the_baseline():
     (exploit,) = [request for request in plan(MIXED, 1) if request.origin is Origin.EXPLOIT]
     assert {shown.idea.id for shown in exploit.shown} == {"e00-i000", "e00-i003"}
+
+
+def test_with_caution_parents_are_ranked_by_what_they_reach_at_least():
+    """With two standard errors the second is no parent, and the third is worse than the fourth."""
+    gains = {0: (1.9, 0.01), 1: (1.99, 0.01), 2: (1.7, 0.12), 3: (1.8, 0.01), 4: (1.95, None)}
+    past = past_of(
+        *(
+            replace(one := trial(n, metric), outcome=scored(one.idea.id, metric, standard_error=se))
+            for n, (metric, se) in gains.items()
+        )
+    )
+    bold, cautious = (
+        [int(one.idea.id[-1]) for one in past.better_than_baseline(caution)] for caution in (0, 2)
+    )
+    assert bold == [2, 3, 0, 4, 1]
+    assert cautious == [3, 0, 2, 4]
+    (exploit,) = [
+        request
+        for request in plan(past, 1, replace(SEARCH, caution=2.0))
+        if request.origin is Origin.EXPLOIT
+    ]
+    assert "e00-i001" not in {one.idea.id for one in exploit.shown}
 
 
 def test_exploring_sees_failures_too():
