@@ -227,6 +227,7 @@ def test_campaigns_stand_side_by_side_in_one_report(browser: Browser, tmp_path: 
         assert reader.texts("header a[aria-current]") == ["y"]
 
 
+@pytest.mark.long  # by the clock: on a machine that has nothing else to do
 def test_five_thousand_ideas_open_in_three_seconds(browser: Browser, tmp_path: Path):
     large(tmp_path / "runs" / "big", 5000)
     written(tmp_path, "campaign=big")
