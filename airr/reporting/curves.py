@@ -8,12 +8,10 @@ import re
 from airr.reporting.tree import Curve
 
 STEP = re.compile(r"\b(?:step|iter|iteration|epoch)[ :=]+(\d{1,12})\b", re.IGNORECASE)
-PAIR = re.compile(
-    r"\b([a-z][a-z_/]{0,30})[ :=]{1,3}([-+]?\d{1,12}(?:\.\d{1,12})?(?:e[-+]?\d{1,3})?)\b",
-    re.IGNORECASE,
-)
 PREFERRED = ("val_loss", "loss", "train_loss", "reward", "accuracy")
 """What a curve shows if the log speaks of it, the first of these that it does."""
+NUMBER = r"[-+]?\d{1,12}(?:\.\d{1,12})?(?:e[-+]?\d{1,3})?"
+PAIR = re.compile(rf"\b({'|'.join(PREFERRED)})[ :=]{{1,3}}({NUMBER})\b", re.IGNORECASE)
 POINTS = 240
 """Points of a curve: as many as a screen can show of it."""
 LONGEST_LINE = 2000
@@ -28,7 +26,7 @@ def curve_of(log: str) -> Curve | None:
             continue
         for name, digits in PAIR.findall(line[:LONGEST_LINE]):
             value = float(digits)
-            if name.lower() in PREFERRED and math.isfinite(value):
+            if math.isfinite(value):
                 series.setdefault(name.lower(), {})[float(step[1])] = value
     for name in PREFERRED:
         if len(points := series.get(name, {})) > 1:

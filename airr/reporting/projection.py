@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from airr.config import Direction, Metric
-from airr.display.tables import headline
+from airr.display.tables import counted, headline
 from airr.records import (
     BASELINE,
     Call,
@@ -213,7 +213,7 @@ def _detail(
 
 def _revision(patch: Patch) -> Revision:
     mended = f", mending {patch.mends}" if patch.mends else ""
-    size = f"{patch.files_changed} files, +{patch.lines_added} -{patch.lines_removed}"
+    size = f"{counted(patch.files_changed, 'file')}, +{patch.lines_added} -{patch.lines_removed}"
     refused = f"{patch.reason} while {patch.stage}: {patch.detail}"
     return Revision(
         title=f"answer {patch.sample + 1}, revision {patch.revision}{mended}",

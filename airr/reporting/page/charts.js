@@ -160,6 +160,14 @@ function stripChart(campaign, place) {
       chart.root.append(svg("text", { x: chart.sx(e.epoch), y: chart.box.bottom + 34, "text-anchor": "middle" }, column > 90 ? told.join(", ") : unscored(e) ? `\u00d7${unscored(e)}` : ""));
     }
   }
+  if (column <= 30) {
+    for (const e of campaign.epochs) {
+      const height = (13 * unscored(e)) / e.proposed, wide = Math.max(1, column * 0.6);
+      if (height) chart.root.append(svg("rect", { class: "lost", x: chart.sx(e.epoch) - wide / 2, width: wide, y: chart.box.bottom + 37 - height, height },
+        svg("title", null, `epoch ${e.epoch + 1}: ${unscored(e)} of ${e.proposed} without a score`)));
+    }
+    chart.root.append(svg("text", { x: chart.box.left, y: chart.box.bottom + 49 }, "share without a score"));
+  }
   return [chart.root, beyond ? el("p", { class: "soft" }, `${plural(beyond, "score")} beyond the scale ${beyond === 1 ? "stands" : "stand"} at its edge.`) : null];
 }
 
