@@ -85,10 +85,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_headline_says_what_the_ledger_says(browser: Browser, report: Path):
     with reading(browser, report) as reader:
         headline = reader.texts("section[aria-label=headline]")[0]
-        for told in ("1.8000 ±\u00a00.0100", "e01-i000", "+0.2000", "[+0.1717,\xa0+0.2283]", "7.0"):
+        for told in ("1.8000 ± 0.0100", "e01-i000", "+0.2000", "[+0.1717,\xa0+0.2283]", "7.0"):
             assert told in headline
         assert "2 better" in headline
-        assert "$2.40 +\u00a0unknown" in headline
+        assert "$2.40 + unknown" in headline
         assert reader.page.locator("main svg").count() == 4
         assert "− 1 no patch" in reader.texts(".funnel")[0]
 

@@ -4,7 +4,7 @@ const figure = (value, name) => el("div", { class: "figure" }, el("div", { class
 
 function usdFigure(cost) {
   const [known, more] = usdText(cost).split(" + ");
-  return more ? [known, el("small", null, ` +\u00a0${more}`)] : known;
+  return more ? [known, " ", el("small", null, `+ ${more}`)] : known;
 }
 
 function headline(campaign) {
@@ -13,8 +13,8 @@ function headline(campaign) {
   const present = Object.keys(FATES).filter((fate) => campaign.fates[fate]);
   return el("section", { class: "card", "aria-label": "headline" },
     el("div", { class: "figures" },
-      best && figure([fixed(best.metric), best.error !== null && el("small", null, ` \u00b1\u00a0${fixed(best.error)}`)], ["best, ", bestLink(campaign)]),
-      base && figure([fixed(base.metric), base.error !== null && el("small", null, ` \u00b1\u00a0${fixed(base.error)}`)], `baseline, ${campaign.metric.unit}`),
+      best && figure([fixed(best.metric), " ", best.error !== null && el("small", null, `\u00b1 ${fixed(best.error)}`)], ["best, ", bestLink(campaign)]),
+      base && figure([fixed(base.metric), " ", base.error !== null && el("small", null, `\u00b1 ${fixed(base.error)}`)], `baseline, ${campaign.metric.unit}`),
       gain && figure(`${gain.is_noise ? "~ " : ""}${signed(gain.value)}`, gain.low === null ? "gain, error unknown" : `gain [${signed(gain.low)},\u00a0${signed(gain.high)}]${gain.is_noise ? ", within noise" : ""}`),
       figure([String(settled), el("small", null, ` of ${Math.max(campaign.ideas_wanted, campaign.ideas.length)}`)], "ideas with an outcome"),
       figure(hoursText(cost.gpu_hours), campaign.spent_unit === "GPU-hours" ? "GPU-hours" : `GPU-hours; ${secondsText(cost.train_seconds)} of training`),

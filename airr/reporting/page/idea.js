@@ -50,7 +50,7 @@ function ideaView(report, place, number) {
     el("section", { class: "card" },
       el("div", { class: "figures" },
         figure(el("span", { class: `fate ${tone(idea.fate)}` }, idea.fate), idea.reason ? `${idea.reason}${idea.stage ? `, ${idea.stage}` : ""}` : "outcome"),
-        idea.score && figure([fixed(idea.score.metric), idea.score.error !== null && el("small", null, ` \u00b1\u00a0${fixed(idea.score.error)}`)], `${campaign.metric.name}, ${campaign.metric.unit}`),
+        idea.score && figure([fixed(idea.score.metric), " ", idea.score.error !== null && el("small", null, `\u00b1 ${fixed(idea.score.error)}`)], `${campaign.metric.name}, ${campaign.metric.unit}`),
         gain && figure(`${gain.is_noise ? "~ " : ""}${signed(gain.value)}`, `gain over the baseline ${interval}`),
         figure(campaign.spent_unit === "GPU-hours" ? hoursText(idea.cost.gpu_hours) : secondsText(idea.cost.train_seconds), campaign.spent_unit === "GPU-hours" ? "GPU-hours" : "of training"),
         figure(usdFigure(idea.cost), `${plural(idea.cost.calls, "call")}, ${compactText(idea.cost.tokens)} tokens`)),
