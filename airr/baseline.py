@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airr import interrupts
-from airr.verb import run_verb
+from airr.verb import pop_dry_run, run_verb
 
 
 def main(raw: dict[str, Any]) -> None:
@@ -15,9 +15,9 @@ def main(raw: dict[str, Any]) -> None:
     from airr.measuring import Measurement, take_the_measure, unmodified  # noqa: PLC0415
     from airr.parsing import parse_bench  # noqa: PLC0415 - these take seconds, --help needs none
 
-    dry_run = raw.pop("dry_run", False)
+    is_dry = pop_dry_run(raw)
     config = parse_bench(Measurement, raw)
-    if dry_run:
+    if is_dry:
         print(foretold(config, codebases=1))  # noqa: T201 - the verb's output
         return
 

@@ -69,7 +69,8 @@ class Campaign:
             return await work
         except BudgetSpent as reason:
             self.stopped = str(reason)
-            log.warning("%s", reason)
+            log.info("%s", reason)
+            log.warning("a bound of the budget is reached: what runs ends, nothing new begins")
             return None
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airr.verb import run_verb
+from airr.verb import pop_dry_run, run_verb
 
 
 def main(raw: dict[str, Any]) -> None:
@@ -19,7 +19,7 @@ def main(raw: dict[str, Any]) -> None:
 
     if not raw["campaign"]:
         raise ConfigError("say which: python -m airr.cancel campaign=NAME (airr.status lists them)")
-    is_dry = bool(raw.pop("dry_run", False))
+    is_dry = bool(pop_dry_run(raw))
     workspace = Workspace(campaign_folder(Path(raw["root"]), raw["campaign"]))
     cluster = cluster_of(workspace)
     found = asyncio.run((look if is_dry else cancel)(workspace, cluster))

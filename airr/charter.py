@@ -45,6 +45,8 @@ FREE = (
 """Settings that may change between starts of a campaign: they touch no idea and no score."""
 FIXED = ("cluster.sandbox",)
 """Exceptions from `FREE`: what was measured unshielded must not mix with what was not."""
+MEASURE = ("env.*", "cluster.sandbox")
+"""What scores mean: where one of these differs, they do not compare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +110,25 @@ def open_charter(
     *,
     version: str,
     env_sha256: str,
-    data_sha256: str = "",
+    data_sha256: str,
 ) -> Charter:
     """Return the campaign's charter: the one it was started with, or a new one.
+
+    Raises:
+        WorkspaceError: it was started with other settings, or another environment.
+    """
+    hashes = {"env_sha256": env_sha256, "data_sha256": data_sha256}
+    if charter := existing_charter(workspace, config, **hashes):
+        return charter
+    charter = Charter(uid=uuid.uuid4().hex[:6], airr_version=version, config=config, **hashes)
+    write_atomically(workspace.config, charter.to_yaml().encode())
+    return charter
+
+
+def existing_charter(
+    workspace: Workspace, config: Mapping[str, Any], *, env_sha256: str, data_sha256: str
+) -> Charter | None:
+    """Return the charter of a campaign that has begun, and may be gone on with in this way.
 
     One in which nothing has begun is started anew with whatever settings come.
 
@@ -118,51 +136,65 @@ def open_charter(
         WorkspaceError: it was started with other settings, or another environment.
     """
     if not _has_begun(workspace):
-        charter = Charter(
-            uid=uuid.uuid4().hex[:6],
-            airr_version=version,
-            env_sha256=env_sha256,
-            data_sha256=data_sha256,
-            config=config,
-        )
-        write_atomically(workspace.config, charter.to_yaml().encode())
-        return charter
+        return None
     if not workspace.config.exists():
         raise WorkspaceError(
             f"{workspace.folder} holds the results of a campaign, but its campaign.yaml is gone: "
             "put a copy of it back, or start another one with campaign=NEWNAME"
         )
-    return check_charter(workspace, config, env_sha256=env_sha256, data_sha256=data_sha256)
-
-
-def check_charter(
-    workspace: Workspace, config: Mapping[str, Any], *, env_sha256: str, data_sha256: str = ""
-) -> Charter:
-    """Return the charter of a campaign that may be gone on with in this way.
-
-    Raises:
-        WorkspaceError: it was started with other settings, or another environment.
-    """
     charter = read_charter(workspace)
     if (name := charter.config.get("campaign")) != workspace.name:
         raise WorkspaceError(
             f"{workspace.folder} is campaign {name}, moved or copied: its jobs write into the old "
             f"folder. Move it back, or start another one with campaign=NEWNAME fork={name}"
         )
+    measure = _measure_changes(charter, config, env_sha256, data_sha256)
     changes = fixed_changes(charter.config, config)
-    if charter.env_sha256 != env_sha256:
-        changes.append("the environment's own files (its codebase or its scorer) were edited")
-    if data_sha256 and charter.data_sha256 not in ("", data_sha256):
-        changes.append("the validation data is not what it was")
-    if changes:
-        listed = "\n  ".join(changes)
+    if changes or measure:
+        listed = "\n  ".join([*changes, *(one for one in measure if one not in changes)])
+        may_fork = not measure and "search" in config
+        carry = ", or carry this one's ideas and scores over with campaign=NEWNAME fork="
         raise WorkspaceError(
             f"campaign {workspace.name} was started with other settings:\n  {listed}\n"
-            "Scores of both would not compare. Start another one with campaign=NEWNAME, or carry "
-            f"this one's ideas and scores over with campaign=NEWNAME fork={workspace.name}"
+            + ("Scores of both would not compare. " if measure else "")
+            + "Start another one with campaign=NEWNAME"
+            + (f"{carry}{workspace.name}" if may_fork else "")
             + _as_it_was(charter, config)
         )
     return charter
+
+
+def check_fork(
+    source: Workspace, config: Mapping[str, Any], *, env_sha256: str, data_sha256: str
+) -> None:
+    """Refuse to carry scores over into a campaign whose own would mean something else.
+
+    Raises:
+        WorkspaceError: it is so, or there is no campaign to fork.
+    """
+    changes = _measure_changes(read_charter(source), config, env_sha256, data_sha256)
+    if changes:
+        listed = "\n  ".join(changes)
+        raise WorkspaceError(
+            f"fork={source.name}: its scores do not compare with those of these settings:\n"
+            f"  {listed}\nLeave fork= out, or take the settings of {source.name}"
+        )
+
+
+def _measure_changes(
+    charter: Charter, config: Mapping[str, Any], env_sha256: str, data_sha256: str
+) -> list[str]:
+    """Return a line for each difference that lets scores mean something else."""
+    changes = [
+        line
+        for name, line in _differences(charter.config, config).items()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in MEASURE)
+    ]
+    if charter.env_sha256 != env_sha256:
+        changes.append("the environment's own files (its codebase or its scorer) were edited")
+    if charter.data_sha256 not in ("", data_sha256):
+        changes.append("the validation data is not what it was")
+    return changes
 
 
 def _has_begun(workspace: Workspace) -> bool:
@@ -194,12 +226,17 @@ def fork(source: Workspace, target: Workspace) -> None:
 
 def fixed_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return a line for each setting that differs and may not."""
+    return [line for name, line in _differences(before, after).items() if not _is_free(name)]
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    """Return a line for each setting that differs, by its dotted name; 20 and "20" are the same."""
     old, new = _flat(before), _flat(after)
-    return [
-        f"{name}: {old.get(name, '(absent)')} -> {new.get(name, '(absent)')}"
+    return {
+        name: f"{name}: {old.get(name, '(absent)')} -> {new.get(name, '(absent)')}"
         for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name) and not _is_free(name)
-    ]
+        if old.get(name) != new.get(name) and str(old.get(name)) != str(new.get(name))
+    }
 
 
 def _is_free(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from airr.verb import run_verb
+from airr.verb import pop_dry_run, run_verb
 
 
 def main(raw: dict[str, Any]) -> None:
@@ -20,7 +20,7 @@ def main(raw: dict[str, Any]) -> None:
     from airr.parsing import parse, parse_config  # noqa: PLC0415
 
     settings = parse(CheckSettings, raw.pop("check"), at="check.")
-    is_dry = bool(raw.pop("dry_run", False))
+    is_dry = pop_dry_run(raw)
     del raw["fork"], raw["once"]  # those of airr.evolve, which this verb's settings include
     config = parse_config(raw)
     if is_dry:

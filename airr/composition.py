@@ -23,6 +23,8 @@ from airr.resources import resource
 
 MULTIRUN = ("-m", "--multirun")
 UNKNOWN = re.compile(r"Could not override '([^']+)'")
+ADDED = ("dry_run", "site")
+"""What a command line adds to the settings that there are."""
 THERE_ALREADY = re.compile(r"Could not append .*already at '([^']+)'", re.DOTALL)
 
 
@@ -78,12 +80,14 @@ def _explained(error: Exception, known: Sequence[str]) -> str:
     if isinstance(error, OverrideParseException):
         return (
             f"{error.override!r} is no setting: write key=value, and quote a value with blanks, "
-            "commas or brackets twice, as in 'title=\"a, b\"'"
+            "commas, brackets or letters beyond a to z twice, as in 'key=\"a, b\"'"
         )
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
         return f"{group}={option}: choose one of {', '.join(error.options or ())}"
     if found := UNKNOWN.search(said):
+        if found[1] in ADDED:
+            return f"unknown setting {found[1]}: it is added, as +{found[1]}=..."
         near = difflib.get_close_matches(found[1], known, n=1)
         hint = f"did you mean {near[0]}?" if near else "--help lists what there is"
         return f"unknown setting {found[1]}: {hint}"

@@ -16,6 +16,10 @@ class AirrError(Exception):
     """Something the user can mend: the message says what is wrong, where, and what to do."""
 
 
+class Damaged(UserWarning):
+    """A file of a campaign holds what cannot be used: it is named, left there, and done without."""
+
+
 class ConfigError(AirrError):
     """A setting is missing, unknown, ill-typed, or asks for what this machine does not have."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airr import interrupts
 from airr.errors import AirrError
-from airr.verb import BUDGET_SPENT, run_verb
+from airr.verb import BUDGET_SPENT, pop_dry_run, run_verb
 
 if TYPE_CHECKING:
     from airr.config import Config
@@ -19,8 +19,9 @@ def main(raw: dict[str, Any]) -> None:
     from airr.display.live import follow  # noqa: PLC0415
     from airr.head import take_the_head  # noqa: PLC0415
     from airr.parsing import parse_config  # noqa: PLC0415 - these take seconds, --help needs none
+    from airr.start import start_of  # noqa: PLC0415
 
-    forked_from, once, dry_run = raw.pop("fork"), raw.pop("once"), raw.pop("dry_run", False)
+    forked_from, once, dry_run = raw.pop("fork"), raw.pop("once"), pop_dry_run(raw, "prompts")
     config = parse_config(raw)
     if dry_run:
         _rehearse(config, raw, forked_from, whole_prompts=dry_run == "prompts")
@@ -29,8 +30,10 @@ def main(raw: dict[str, Any]) -> None:
         _take_one_turn(config, raw, forked_from)
         return
 
+    start = start_of(config, raw, forked_from)
+
     async def evolve() -> str:
-        async with take_the_head(config, raw, forked_from) as head, follow(head):
+        async with take_the_head(start) as head, follow(head, sys.argv[1:]):
             await head.campaign.run()
         return head.campaign.stopped
 
@@ -54,9 +57,10 @@ def sweep(raws: Sequence[dict[str, Any]]) -> None:
     from airr.sweep import Lane, run_side_by_side  # noqa: PLC0415
     from airr.turn import check_turns  # noqa: PLC0415
 
-    if any(raw.get("dry_run") for raw in raws):
-        for raw in raws:
-            main(raw)
+    dry_runs = [pop_dry_run(raw, "prompts") for raw in raws]
+    if any(dry_runs):
+        for raw, dry_run in zip(raws, dry_runs, strict=True):
+            main({**raw, "dry_run": dry_run})
         return
     asked = [(raw.pop("fork"), raw.pop("once")) for raw in raws]
     once = any(once for _, once in asked)
@@ -95,12 +99,14 @@ def _take_one_turn(config: Config, raw: dict[str, Any], forked_from: str | None)
     from airr.display.turned import told_of  # noqa: PLC0415
     from airr.errors import Occupied  # noqa: PLC0415
     from airr.head import take_the_head  # noqa: PLC0415
+    from airr.start import start_of  # noqa: PLC0415
     from airr.turn import check_turns, take_a_turn  # noqa: PLC0415
 
     check_turns(config)
+    start = start_of(config, raw, forked_from)
 
     async def turn() -> tuple[str, str]:
-        async with take_the_head(config, raw, forked_from) as head:
+        async with take_the_head(start) as head:
             return told_of(head, await take_a_turn(head)), head.campaign.stopped
 
     try:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_h
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from airr.errors import WorkspaceError
+from airr.errors import Damaged, WorkspaceError
 from airr.records import Call, Idea, OutcomeRow, Patch, Run
 from airr.workspace import names_in, write_atomically
 
@@ -52,7 +52,7 @@ _COLUMN_TYPES: Mapping[type, pa.DataType] = {
 }
 
 
-class DamagedPart(UserWarning):
+class DamagedPart(Damaged):
     """A part of a table cannot be read; its rows are missing from what was returned."""
 
 

@@ -18,19 +18,21 @@ from typing import Any
 
 from airr.batch import Plan, Race
 from airr.book import Book
-from airr.charter import hash_of_folder, open_charter
+from airr.charter import open_charter
 from airr.config import Bench, Direction, Metric, RewardFormula
 from airr.errors import ConfigError
 from airr.executor.codebases import pack, read_tree, sha256_of
 from airr.executor.jobs import Scheduler
 from airr.executor.plans import env_folder, training_plan
-from airr.head import check_data, cluster_of, shielded, together
+from airr.head import together
 from airr.headlog import logged_into
 from airr.lease import Lease
 from airr.ledger import Ledger
 from airr.llm.journal import Journal
+from airr.prepared import check_data
 from airr.records import BASELINE, Codebase
 from airr.shared import shared_by
+from airr.start import cluster_of, hashes_of, shielded
 from airr.workspace import Workspace, write_atomically
 
 
@@ -147,12 +149,7 @@ async def take_the_measure(
     workspace.create()
     lease = Lease.acquire(workspace.lease)
     try:
-        charter = open_charter(
-            workspace,
-            raw,
-            version=version("airr"),
-            env_sha256=hash_of_folder(env_folder(config)),
-        )
+        charter = open_charter(workspace, raw, version=version("airr"), **hashes_of(config))
         nobody = Journal(workspace.journal, {}, {})  # no model is asked
         book = Book(Ledger(workspace.ledger, guard=lease.check), nobody)
         scheduler = Scheduler(

@@ -7,12 +7,12 @@ behind this module checks again.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, get_args, get_type_hints
-from urllib.parse import urlsplit
 
 import dacite
 
@@ -29,6 +29,7 @@ from airr.config import (
     TreeSettings,
 )
 from airr.errors import ConfigError
+from airr.ranges import check_bench, check_campaign
 
 Settings = TypeVar("Settings")
 AnyBench = TypeVar("AnyBench", bound=Bench)
@@ -38,13 +39,13 @@ CAMPAIGN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
 def parse_config(raw: Mapping[str, Any]) -> Config:
-    """Return the typed form of a campaign's composed configuration.
+    """Return the typed form of a campaign's composed configuration, its values checked.
 
     Raises:
         ConfigError: a key is unknown, missing, ill-typed or out of range; the message names it.
     """
     config = parse_bench(Config, {**raw, "search": _search(raw.get("search", {}))})
-    _check_ranges(config)
+    check_campaign(config)
     return config
 
 
@@ -60,7 +61,7 @@ def parse_bench(kind: type[AnyBench], raw: Mapping[str, Any]) -> AnyBench:
             f"campaign={config.campaign!r} is no usable name: take letters, digits, '.', '_' and "
             "'-' (at most 80), beginning with a letter or digit"
         )
-    _check_sizes(config)
+    check_bench(config)
     return config
 
 
@@ -99,6 +100,7 @@ def parse(kind: type[Settings], raw: Mapping[str, Any], at: str = "") -> Setting
     `at` is where `raw` stands in the configuration, such as `cluster.`.
     """
     _check_keys(kind, raw, at)
+    _refuse_infinite(raw, at)
     hooks = {float: _as_float, dict[str, str]: _as_words}
     strict = dacite.Config(strict=True, cast=[StrEnum, tuple], type_hooks=hooks)
     try:
@@ -106,10 +108,17 @@ def parse(kind: type[Settings], raw: Mapping[str, Any], at: str = "") -> Setting
     except dacite.WrongTypeError as error:
         raise ConfigError(
             f"{at}{error.field_path}={error.value!r} does not fit: "
-            f"it takes {_type_name(error.field_type)}"
+            f"it takes {_type_name(error.field_type)}{_quoted(at, error)}"
         ) from error
     except (dacite.DaciteError, ValueError) as error:
         raise ConfigError(f"the configuration does not fit: {error}") from error
+
+
+def _quoted(at: str, error: dacite.WrongTypeError) -> str:
+    """Return how a text is written that reads as a number or as true, if that is what was meant."""
+    if error.field_type is not str or not isinstance(error.value, int | float):
+        return ""
+    return f": to give it that text, write '{at}{error.field_path}=\"{error.value}\"'"
 
 
 def _as_float(value: Any) -> Any:
@@ -123,6 +132,20 @@ def _as_words(value: Any) -> Any:
         return value
     items: dict[Any, Any] = value
     return {str(name): str(word) for name, word in items.items()}
+
+
+def _refuse_infinite(value: Any, name: str) -> None:
+    """Refuse .inf and .nan, which compare as no bound at all."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name.rstrip('.')}={value}: it must be a number")
+    if isinstance(value, Mapping):
+        items: Mapping[Any, Any] = value
+        for key, one in items.items():
+            _refuse_infinite(one, f"{name}{key}.")
+    if isinstance(value, list):
+        several: list[Any] = value
+        for one in several:
+            _refuse_infinite(one, name)
 
 
 def _type_name(kind: Any) -> str:
@@ -153,80 +176,3 @@ def _refuse_unknown(raw: Mapping[str, Any], known: set[str], at: str) -> None:
 def _check_choice(hint: Any, value: Any, name: str) -> None:
     if isinstance(hint, type) and issubclass(hint, StrEnum) and value not in set(hint):
         raise ConfigError(f"{name}={value}: choose one of {', '.join(hint)}")
-
-
-def _check_ranges(config: Config) -> None:
-    at_least_one = {
-        "search.epochs": config.search.epochs,
-        "search.ideas_per_epoch": config.search.ideas_per_epoch,
-        "search.ideas_per_call": config.search.ideas_per_call,
-        "implement.samples": config.implement.samples,
-        "implement.concurrent_ideas": config.implement.concurrent_ideas,
-        **{f"llm.{name}.concurrency": role.concurrency for name, role in config.llm.roles.items()},
-    }
-    not_negative: dict[str, float] = {
-        "implement.revisions": config.implement.revisions,
-        "search.caution": config.search.caution,
-        "implement.repair_runs": config.implement.repair_runs,
-    }
-    not_negative |= {
-        f"budget.{name}": bound
-        for name, bound in asdict(config.budget).items()
-        if bound is not None
-    }
-    for role in config.llm.roles.values():
-        _check_url(role.base_url)
-    _refuse_small(at_least_one, not_negative)
-    _check_strategy(config.search.own)
-
-
-def _check_strategy(own: NoSettings | TreeSettings | IslandsSettings) -> None:
-    settings = {f"search.{name}": value for name, value in asdict(own).items()}
-    counted = {"search.breadth", "search.islands", "search.parents"}
-    at_least_one = {name: value for name, value in settings.items() if name in counted}
-    _refuse_small(at_least_one, settings)
-    for name, value in settings.items():
-        if name.endswith("_share") and value > 1:
-            raise ConfigError(f"{name}={value}: a share is at most 1")
-
-
-def _check_sizes(bench: Bench) -> None:
-    at_least_one = {
-        "env.nodes": bench.env.nodes,
-        "env.cpus": bench.env.cpus,
-        "cluster.pack": bench.cluster.pack,
-    }
-    not_negative: dict[str, float] = {
-        "cluster.max_retries": bench.cluster.max_retries,
-        "env.gpus": bench.env.gpus,
-        "cluster.pack_wait": bench.cluster.pack_wait,
-    }
-    if isinstance(bench.cluster.own, LocalSettings):
-        not_negative["cluster.slots"] = bench.cluster.own.slots
-    _refuse_small(at_least_one, not_negative)
-    if bench.cluster.pack > 1 and bench.env.nodes > 1:
-        raise ConfigError(
-            f"cluster.pack={bench.cluster.pack} puts several runs on one node, but a run of "
-            f"env={bench.env.name} takes {bench.env.nodes} whole ones: set cluster.pack=1"
-        )
-
-
-def _refuse_small(at_least_one: Mapping[str, int], not_negative: Mapping[str, float]) -> None:
-    for name, value in at_least_one.items():
-        if value < 1:
-            raise ConfigError(f"{name}={value}: it must be at least 1")
-    for name, value in not_negative.items():
-        if value < 0:
-            raise ConfigError(f"{name}={value}: it must not be negative")
-
-
-def _check_url(url: str | None) -> None:
-    if url is None:
-        return
-    if "@" in urlsplit(url).netloc:
-        raise ConfigError(
-            "llm.base_url holds a password, which would be kept in campaign.yaml: put the key into "
-            "ANTHROPIC_API_KEY or OPENAI_API_KEY, and only the address here"
-        )
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"llm.base_url={url}: it begins with http:// or https://")

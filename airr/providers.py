@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from airr.budget import check_prices
-from airr.config import Config, Role
-from airr.errors import ConfigError
+from airr.config import OFFLINE, Config, Role
+from airr.errors import ConfigError, ProviderError
 from airr.executor.plans import env_folder
 from airr.llm.batches import Batched
 from airr.llm.catalogue import Catalogue
 from airr.llm.offline import Offline
 from airr.llm.prices import PriceTable, load_prices
 from airr.llm.protocol import Provider, Purpose
+from airr.llm.reach import trouble_with
 from airr.resources import resource
 from airr.workspace import Workspace
 
@@ -35,6 +36,22 @@ def providers_of(config: Config) -> Mapping[Purpose, Provider]:
         Purpose.IDEATE: _provider(config, "ideator", config.llm.ideator),
         Purpose.IMPLEMENT: _provider(config, "implementer", config.llm.implementer),
     }
+
+
+def check_endpoints(config: Config) -> None:
+    """Refuse to begin where nobody listens at an address that the settings name.
+
+    Raises:
+        ProviderError: it is so.
+    """
+    for name, role in config.llm.roles.items():
+        if role.provider == OFFLINE or not role.base_url:
+            continue
+        if trouble := trouble_with(role.base_url):
+            raise ProviderError(
+                f"nobody answers at {role.base_url}, where the {name} should be asked ({trouble}): "
+                f"start that endpoint first, or correct llm.base_url or llm.{name}.base_url"
+            )
 
 
 def prices_of(config: Config) -> PriceTable:

@@ -10,10 +10,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from airr.charter import check_charter, hash_of_folder, read_charter
 from airr.cluster.protocol import JobArray, Preview
 from airr.config import Config
 from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
@@ -22,19 +20,16 @@ from airr.executor.openruns import recover_open_runs
 from airr.executor.plans import env_folder, training_plan
 from airr.executor.questions import Questions as ImplementerQuestions
 from airr.forecast import Left, left_of
-from airr.head import check_data, cluster_of, with_sandbox
 from airr.lease import Holder, holder_of
 from airr.ledger import read_records
 from airr.llm.protocol import Request
 from airr.packing import Packing
 from airr.prompts import Prompts
-from airr.providers import prices_of, providers_of
 from airr.records import Idea, Origin, OutcomeRow, Patch, Run
 from airr.researcher.questions import Conversation
 from airr.researcher.questions import Questions as IdeatorQuestions
-from airr.researcher.strategies import strategy_named
 from airr.researcher.strategy import fresh
-from airr.shared import shared_by
+from airr.start import Start, start_of
 from airr.workspace import Workspace
 
 UNKNOWN_UID = "xxxxxx"
@@ -65,41 +60,27 @@ class Rehearsal:
 
 
 def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = None) -> Rehearsal:
-    """Find out what `take_the_head` with the same arguments would lead to.
+    """Find out what a start with the same arguments would lead to.
 
     Raises:
         AirrError: it would be refused, for the same reason.
     """
-    config = with_sandbox(config)
-    cluster = cluster_of(config, shared_by([config]).slots)
-    check_data(config)
-    prices_of(config)
-    providers_of(config)
-    strategy_named(config.search.name)
-    workspace = Workspace(Path(config.root) / config.campaign)
-    is_new, uid = not workspace.config.exists(), UNKNOWN_UID
-    known = workspace
-    if not is_new:
-        environment = hash_of_folder(env_folder(config))
-        data = hash_of_folder(Path(training_plan(config).sealed_data))
-        uid = check_charter(workspace, raw, env_sha256=environment, data_sha256=data).uid
-    elif forked_from:
-        known = Workspace(Path(config.root) / forked_from)
-        read_charter(known)
-    left = _left(config, known)
-    ended = [run.id for run in read_records(known.ledger, Run)]
+    start = start_of(config, raw, forked_from)
+    config, workspace, charter = start.config, start.workspace, start.charter
+    left = _left(config, workspace if charter else start.source or workspace)
+    ended = [run.id for run in read_records(workspace.ledger, Run)]
     open_runs = len(recover_open_runs(workspace, ended))
-    largest = asyncio.run(cluster.largest_array())
+    largest = asyncio.run(start.cluster.largest_array())
     packing = _next_packing(left.runs, config.cluster.pack, largest)
-    array = _next_array(config, workspace, uid, packing) if packing else None
-    preview = asyncio.run(cluster.preview(array)) if array else None
+    array = _next_array(start, packing) if packing else None
+    preview = asyncio.run(start.cluster.preview(array)) if array else None
     ideation, implementation = _first_questions(config)
     return Rehearsal(
         config=config,
         workspace=workspace,
-        is_new=is_new,
+        is_new=charter is None,
         holder=holder_of(workspace.lease),
-        place=cluster.place,
+        place=start.cluster.place,
         left=left,
         open_runs=open_runs,
         largest_array=largest,
@@ -128,13 +109,14 @@ def _next_packing(stretches: Sequence[int], pack: int, largest: int | None) -> P
     return Packing(runs=runs, most=pack) if runs else None
 
 
-def _next_array(config: Config, workspace: Workspace, uid: str, packing: Packing) -> JobArray:
-    name = next_batch_name(workspace, uid)
+def _next_array(start: Start, packing: Packing) -> JobArray:
+    uid = start.charter.uid if start.charter else UNKNOWN_UID
+    name = next_batch_name(start.workspace, uid)
     return array_of(
-        training_plan(config),
+        training_plan(start.config),
         packing,
         name=name,
-        folder=workspace.batch(name),
+        folder=start.workspace.batch(name),
         tasks=range(packing.tasks),
     )
 

@@ -13,9 +13,8 @@ def main(raw: dict[str, Any]) -> None:
     import asyncio  # noqa: PLC0415 - --help needs none of these
     import os  # noqa: PLC0415
 
-    from rich.console import Console  # noqa: PLC0415
-
     from airr.cluster.queue import look_at_queue  # noqa: PLC0415
+    from airr.display.screen import Screen  # noqa: PLC0415
     from airr.display.standing import queued_batches, standing_of  # noqa: PLC0415
     from airr.errors import WorkspaceError  # noqa: PLC0415
     from airr.workspace import Workspace, campaign_folder, names_in  # noqa: PLC0415
@@ -33,7 +32,7 @@ def main(raw: dict[str, Any]) -> None:
     queue = None
     if names:
         queue = asyncio.run(look_at_queue(names, owners, os.environ, raw["patience"]))
-    console = Console()
+    screen = Screen()
     for workspace in found:
         try:
             standing = standing_of(workspace, queue if queued[workspace] else None)
@@ -41,7 +40,7 @@ def main(raw: dict[str, Any]) -> None:
             if named:
                 raise
             standing = f"{workspace.name}: {error}\n"
-        console.print(standing, soft_wrap=True)
+        screen.print(standing, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from airr.config import Config
 from airr.errors import AirrError, ConfigError, Occupied
 from airr.head import Head, take_the_head
 from airr.shared import Shared, shared_by
+from airr.start import Start, start_of
 from airr.turn import Turn, take_a_turn
 
 
@@ -40,7 +41,8 @@ async def run_side_by_side(lanes: Sequence[Lane], *, once: bool) -> None:
     """Take every campaign to its end, or with `once` by one turn.
 
     Raises:
-        ConfigError: two are the same campaign, or they do not agree on what they share.
+        AirrError: two are the same campaign, they do not agree on what they share, or one of them
+            may not start. None has begun.
     """
     folders = [lane.folder for lane in lanes]
     if same := next((one for one in folders if folders.count(one) > 1), None):
@@ -49,14 +51,22 @@ async def run_side_by_side(lanes: Sequence[Lane], *, once: bool) -> None:
             "as campaign='small-${search.ideas_per_epoch}-s${seed}'"
         )
     shared = shared_by([lane.config for lane in lanes])
+    starts = [_start_of(lane, shared) for lane in lanes]
     async with asyncio.TaskGroup() as campaigns:
-        for lane in lanes:
-            campaigns.create_task(_run(lane, shared, once=once))
+        for lane, start in zip(lanes, starts, strict=True):
+            campaigns.create_task(_run(lane, start, once=once))
 
 
-async def _run(lane: Lane, shared: Shared, *, once: bool) -> None:
+def _start_of(lane: Lane, shared: Shared) -> Start:
     try:
-        async with take_the_head(lane.config, lane.raw, lane.forked_from, shared) as head:
+        return start_of(lane.config, lane.raw, lane.forked_from, shared)
+    except AirrError as error:
+        raise type(error)(f"campaign {lane.config.campaign}: {error}") from error
+
+
+async def _run(lane: Lane, start: Start, *, once: bool) -> None:
+    try:
+        async with take_the_head(start) as head:
             lane.head = head
             if once:
                 lane.turn = await take_a_turn(head)

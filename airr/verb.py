@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,8 @@ Sweep = Callable[[Sequence[dict[str, Any]]], None]
 
 BUDGET_SPENT = 3
 """Exit status of a campaign that a bound of its budget has ended."""
+NOBODY_READS = 128 + signal.SIGPIPE
+"""Exit status of what wrote to `head` after that had seen enough; a shell's own for it."""
 SLURM_CONFS = (
     "/etc/slurm/slurm.conf",
     "/etc/slurm-llnl/slurm.conf",
@@ -33,6 +37,8 @@ AUTO = {
     "cluster": lambda: auto_cluster(os.environ, SLURM_CONFS),
 }
 """Config groups whose choice `auto` (or none) is found out on this machine."""
+CHOSEN_BY = {"cluster": "+site="}
+"""What else on a command line makes that choice: a site is one of Slurm."""
 
 
 def run_verb(
@@ -73,22 +79,44 @@ def _run_by_hydra(config_name: str, body: Body, arguments: Sequence[str]) -> Non
         hydra.main(version_base="1.3", config_path=conf, config_name=config_name)(
             with_errors_told
         )()
-    except BrokenPipeError:  # `... --help | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _stop_writing()
 
 
 @contextmanager
 def errors_told() -> Generator[None]:
     """End the process with one message and its exit status on what is no defect of ours."""
+    warnings.showwarning = _tell_warning
     try:
         yield
+        sys.stdout.flush()  # so that a reader who has left is met here
     except AirrError as error:
         sys.exit(_tell(str(error), status=2))
+    except BrokenPipeError:
+        _stop_writing()
+        sys.exit(NOBODY_READS)
     except OSError as error:
         refused = f"the file system or the network refused: {error}"
         sys.exit(_tell(f"{refused}\nwhat was done is kept; the same command goes on", status=1))
     except KeyboardInterrupt:
         sys.exit(_tell("stopped; the same command goes on from here", status=130))
+
+
+def pop_dry_run(raw: dict[str, Any], *more: str) -> bool | str:
+    """Take `dry_run` out of a verb's settings: true, false, or one of the words in `more`.
+
+    Raises:
+        ConfigError: it is anything else. Nothing may begin that was meant to be shown alone.
+    """
+    said = raw.pop("dry_run", False)
+    if isinstance(said, bool) or said in more:
+        return said
+    raise ConfigError(f"+dry_run={said}: choose one of {', '.join(('true', 'false', *more))}")
+
+
+def _stop_writing() -> None:
+    """Let nothing be written to a pipe that nobody reads on, such as that of `... | head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def resolve_auto(arguments: Sequence[str], groups: Sequence[str]) -> list[str]:
@@ -98,7 +126,8 @@ def resolve_auto(arguments: Sequence[str], groups: Sequence[str]) -> list[str]:
         said = [argument for argument in resolved if argument.startswith(f"{group}=")]
         if all(argument == f"{group}=auto" for argument in said):
             resolved = [argument for argument in resolved if argument not in said]
-            resolved.append(f"{group}={AUTO[group]()}")
+            if not any(argument.startswith(CHOSEN_BY.get(group, "=")) for argument in resolved):
+                resolved.append(f"{group}={AUTO[group]()}")
     return resolved
 
 
@@ -117,6 +146,11 @@ def auto_cluster(environment: Mapping[str, str], confs: Sequence[str]) -> str:
     has_sbatch = shutil.which("sbatch", path=environment.get("PATH")) is not None
     knows_one = "SLURM_CONF" in environment or any(Path(conf).exists() for conf in confs)
     return "slurm" if has_sbatch and knows_one else "local"
+
+
+def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Tell a warning of airr's in one line; where a campaign is open, its log takes them."""
+    _tell(str(message), status=0)
 
 
 def _tell(message: str, *, status: int) -> int:

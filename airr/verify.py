@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from airr import interrupts
-from airr.verb import run_verb
+from airr.verb import pop_dry_run, run_verb
 
 
 def main(raw: dict[str, Any]) -> None:
@@ -23,12 +23,12 @@ def main(raw: dict[str, Any]) -> None:
         raise ConfigError(
             "which campaign? campaign=NAME or campaign=FOLDER; airr.status lists them"
         )
-    dry_run = raw.pop("dry_run", False)
+    is_dry = pop_dry_run(raw)
     folder = campaign_folder(Path(raw["root"]), raw["campaign"])
     searched = read_search(Workspace(folder.absolute()))
     settings = settings_of(raw, searched)
     config = parse_bench(Verification, settings)
-    if dry_run:
+    if is_dry:
         print(foretold(config, codebases=1 + config.top))  # noqa: T201 - the verb's output
         return
 

@@ -10,6 +10,7 @@ runs/<campaign>/
   inbox/<run>.json         a worker's result, until it stands in the ledger
   lease/<number>           whose campaign this is now
   airr.log                 what the head did
+  stopped.txt              why it ended before its last epoch, until the next start
 """
 
 from __future__ import annotations
@@ -77,6 +78,11 @@ class Workspace:
     def log(self) -> Path:
         """Return the head's log file."""
         return self.folder / "airr.log"
+
+    @property
+    def stopped(self) -> Path:
+        """Return the file that says which bound of its budget ended the campaign, if one did."""
+        return self.folder / "stopped.txt"
 
     def codebase(self, idea_id: str) -> Path:
         """Return where the packed codebase of an idea stands."""

@@ -20,6 +20,7 @@ from airr.parsing import parse_config
 from airr.records import Call
 from airr.resources import resource
 from airr.shared import Shared
+from airr.start import start_of
 from tests import toy
 from tests.builders import NOON
 from tests.llm.cases import MODEL, PRICES, request, serving
@@ -202,7 +203,7 @@ async def test_gpu_hours_never_pass_their_bound_and_a_larger_one_goes_on(tmp_pat
         machine = Slots(Machine(cpus=2, gpus=2))
         shared = Shared(slots=machine, preflights=asyncio.Semaphore(1), nodes=None)
         most = [0.0]
-        async with take_the_head(parse_config(raw), raw, shared=shared) as head:
+        async with take_the_head(start_of(parse_config(raw), raw, shared=shared)) as head:
             loop = asyncio.create_task(head.campaign.run())
             while not loop.done():
                 open_hours = len(head.scheduler.open) * 36 / 3600

@@ -34,7 +34,14 @@ def composed(*overrides: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_of_every_group_composes_and_parses(option: str):
-    parse_config(composed(option))
+    config, (group, _, name) = parse_config(composed(option)), option.partition("=")
+    chosen = {
+        "env": config.env.name,
+        "search": config.search.name,
+        "llm": config.llm.provider,
+        "cluster": str(config.cluster.scheduler),
+    }
+    assert chosen[group] == name
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,19 @@ def test_every_option_of_every_group_composes_and_parses(option: str):
         ("cluster.sandbox", "maybe", r"cluster\.sandbox=maybe: choose one of auto, bubblewrap"),
         ("campaign", "../elsewhere", r"no usable name"),
         ("campaign", "a b", r"no usable name"),
+        ("campaign", 7, r"it takes str: to give it that text, write 'campaign=\"7\"'"),
+        ("env.budget_seconds", 0, r"env\.budget_seconds=0\.0: it must be more than 0"),
+        ("env.budget_seconds", float("nan"), r"env\.budget_seconds=nan: it must be a number"),
+        ("env.memory_gb", -1, r"env\.memory_gb=-1\.0: it must be more than 0"),
+        ("env.score_settings.tolerance", float("inf"), r"tolerance=inf: it must be a number"),
+        ("env.train.argv", [], r"env\.train\.argv is empty"),
+        ("env.metric.plausible", [5, 1], r"the lower bound comes first"),
+        ("budget.usd", float("nan"), r"budget\.usd=nan: it must be a number"),
+        ("budget.gpu_hours", float("inf"), r"budget\.gpu_hours=inf: it must be a number"),
+        ("search.similarity", 2, r"search\.similarity=2\.0: it must be at most 1"),
+        ("search.epochs", 10**12, r"search\.epochs=1000000000000: it must be at most 10000"),
+        ("seed", -1, r"seed=-1: it must not be negative"),
+        ("seed", 2**32, r"seed=4294967296: it must be at most 4294967295"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_refused_by_name(at: str, value: Any, message: str):
@@ -127,7 +147,7 @@ def settings_of(kind: type) -> set[str]:
 def test_every_setting_is_read_somewhere_outside_the_schema():
     """A setting that only parses is a lie: each must be used as `.name` by some other module."""
     package = Path(config_module.__file__).parent
-    schemas = {"config.py", "parsing.py", "slurm_settings.py"}
+    schemas = {"config.py", "parsing.py", "ranges.py", "slurm_settings.py"}
     readers = [path for path in package.rglob("*.py") if path.name not in schemas]
     readers += resource("prompts").rglob("*.j2")
     code = "\n".join(path.read_text() for path in readers)
@@ -175,6 +195,8 @@ def test_a_file_that_is_closed_to_patches_is_reserved_beside_the_scorer():
         ("env=nanogpt_tny", r"^env=nanogpt_tny: choose one of grpo, .*nanogpt_tiny"),
         ("+site=nowhere", r"^site=nowhere: choose one of gpus_per_node, "),
         ("make it better", r"^'make it better' is no setting: write key=value"),
+        ("campaign=été", r"letters beyond a to z twice, as in 'key=\"a, b\"'"),
+        ("dry_run=true", r"^unknown setting dry_run: it is added, as \+dry_run=\.\.\."),
     ],
 )
 def test_a_command_line_that_does_not_compose_is_explained(argument: str, message: str):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -144,6 +145,83 @@ def test_a_fork_starts_from_the_ideas_and_scores_of_another_campaign(
     assert len(new.ideas) == 16
     assert not set(old.runs.batch) & set(new.runs.batch), "a run would be paid for twice"
     assert len(new.calls) <= len(old.calls)
+
+
+@pytest.mark.parametrize("asked", [[], ["+dry_run=true"]])
+def test_scores_that_mean_something_else_are_not_carried_over(
+    asked: list[str], finished, place: Path, toy_env: list[str]
+):
+    other = ["campaign=graft", "fork=toy", "env.budget_seconds=9"]
+    refused = airr("evolve", *QUICK, *toy_env, *other, *asked, cwd=place)
+    assert refused.returncode == 2
+    assert "fork=toy: its scores do not compare" in refused.stderr
+    assert re.search(r"env\.budget_seconds: [\d.]+ -> 9", refused.stderr)
+    assert not (place / "runs" / "graft").exists()
+
+
+def test_where_scores_would_not_compare_nobody_is_sent_to_fork(
+    finished, place: Path, toy_env: list[str]
+):
+    other = ["campaign=toy", "env.budget_seconds=9"]
+    refused = airr("evolve", *QUICK, *toy_env, *other, cwd=place)
+    assert "Scores of both would not compare" in refused.stderr
+    assert "fork=" not in refused.stderr
+
+
+def test_the_command_to_type_next_is_the_one_that_was_typed_with_two_epochs_more(
+    finished, place: Path, toy_env: list[str]
+):
+    (shown,) = re.findall(r"python -m airr\.evolve (.*)   two epochs more", finished.stdout)
+    following = shlex.split(shown)
+    assert sorted(following) == sorted([*QUICK[1:], *toy_env, "campaign=toy", "search.epochs=4"])
+    rehearsed = airr("evolve", *following, "+dry_run=true", cwd=place)
+    assert rehearsed.returncode == 0, rehearsed.stderr
+
+
+def test_of_a_sweep_nothing_begins_where_one_campaign_may_not(
+    finished, place: Path, toy_env: list[str]
+):
+    swept = ["-m", "campaign=toy,sound", "seed=9"]
+    refused = airr("evolve", *QUICK, *toy_env, *swept, cwd=place)
+    assert refused.returncode == 2
+    assert "campaign toy: campaign toy was started with other settings" in refused.stderr
+    assert not (place / "runs" / "sound").exists()
+
+
+@pytest.mark.parametrize("said", ["", "maybe", "0"])
+def test_what_is_no_answer_to_whether_it_is_a_dry_run_starts_nothing(
+    said: str, place: Path, toy_env: list[str]
+):
+    refused = airr("evolve", *QUICK, *toy_env, "campaign=unsure", f"+dry_run={said}", cwd=place)
+    assert refused.returncode == 2
+    assert f"+dry_run={said}: choose one of true, false, prompts" in refused.stderr
+    assert not (place / "runs" / "unsure").exists()
+
+
+def test_a_reader_who_has_seen_enough_is_left_in_peace(finished, place: Path):
+    command = [sys.executable, "-m", "airr.status", "campaign=toy"]
+    with subprocess.Popen(
+        command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout
+        writer.stdout.close()
+        assert writer.stderr
+        assert writer.stderr.read() == ""
+    assert writer.returncode == 141, "as a shell says of what SIGPIPE ended"
+
+
+def test_a_damaged_ledger_is_told_of_in_a_line_by_status_and_by_a_head(
+    finished, place: Path, toy_env: list[str]
+):
+    part = min((place / "runs" / "toy" / "ledger" / "patches").glob("part-*.parquet"))
+    whole = part.read_bytes()
+    part.write_bytes(whole[:100])
+    told = airr("evolve", *QUICK, *toy_env, "campaign=toy", cwd=place)
+    read = airr("report", "campaign=runs/toy", "format=text", cwd=place)
+    part.write_bytes(whole)
+    for said in (told.stderr, read.stderr):
+        assert re.search(rf"^airr: .*{part.name}", said, re.MULTILINE), said
+        assert "UserWarning" not in said
 
 
 def test_a_start_that_is_refused_leaves_no_campaign_behind(place: Path, toy_env: list[str]):

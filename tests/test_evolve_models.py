@@ -38,6 +38,16 @@ def evolve(place: Path, *overrides: str, **environment: str) -> subprocess.Compl
     )
 
 
+def status(place: Path, campaign: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "airr.status", f"campaign={campaign}"],
+        capture_output=True,
+        text=True,
+        cwd=place,
+        check=True,
+    ).stdout
+
+
 class Stormy:
     """Spoils the first answers to some requests, in ways that quote the key."""
 
@@ -59,6 +69,7 @@ class Story:
     env: list[str]
     loopback: Loopback
     stopped: subprocess.CompletedProcess[str]
+    status_of_stopped: str
     asked_by_then: int
     finished: subprocess.CompletedProcess[str]
 
@@ -81,9 +92,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             *env,
         ]
         stopped = evolve(place, *claude, "budget.llm_calls=4", ANTHROPIC_API_KEY=KEY)
+        status_of_stopped = status(place, "claude")
         asked_by_then = len(loopback.billed)
         finished = evolve(place, *claude, "budget.usd=100", ANTHROPIC_API_KEY=KEY)
-        yield Story(place, claude, loopback, stopped, asked_by_then, finished)
+        yield Story(place, claude, loopback, stopped, status_of_stopped, asked_by_then, finished)
 
 
 def test_a_campaign_of_claude_comes_to_its_end_with_every_idea_executed(story: Story):
@@ -117,7 +129,10 @@ def test_every_call_stands_in_the_ledger_with_its_tokens_and_its_price(story: St
 def test_at_its_bound_it_finishes_what_runs_says_so_and_stops(story: Story):
     assert story.stopped.returncode == 3, story.stopped.stdout + story.stopped.stderr
     assert "budget.llm_calls=4 is reached: 4 of 4 calls are spent" in story.stopped.stdout
-    assert "The same command with a larger budget.llm_calls goes on" in story.stopped.stdout
+    (line,) = re.findall(r".*larger budget\.llm_calls goes on.*", story.stopped.stdout)
+    assert line.startswith("stopped ")
+    assert re.search(r"\d ideas: .*; \d not tried to their end", story.stopped.stdout)
+    assert "claude: stopped: budget.llm_calls=4 is reached" in story.status_of_stopped
     assert "is complete" not in story.stopped.stdout
     assert story.asked_by_then <= 4
     assert "Traceback" not in story.stopped.stderr
@@ -132,11 +147,7 @@ def test_no_call_is_paid_for_again_after_the_bound_was_raised(story: Story):
 
 
 def test_spend_is_told_by_role(story: Story):
-    status = subprocess.run(
-        [sys.executable, "-m", "airr.status", f"campaign={story.folder}"],
-        capture_output=True, text=True, cwd=story.place, check=False,
-    )  # fmt: skip
-    for said in (story.finished.stdout, status.stdout):
+    for said in (story.finished.stdout, status(story.place, str(story.folder))):
         for role in ("ideator", "implementer", "together"):
             line = rf"{role} +\d+ calls?.* tokens in +\S+ cached +\S+ out +\$\d+\.\d\d"
             assert re.search(line, said), said
@@ -158,6 +169,15 @@ def test_the_key_is_nowhere_on_disk_and_on_no_screen(story: Story):
         if KEY.encode() in path.read_bytes() or WRONG_KEY.encode() in path.read_bytes()
     ]
     assert leaks == []
+
+
+def test_an_endpoint_where_nobody_listens_is_found_before_anything_begins(tmp_path: Path):
+    env = toy.make_campaign_env(tmp_path)
+    refused = evolve(tmp_path, "llm=openai", "llm.base_url=http://127.0.0.1:9/v1", *env)
+    assert refused.returncode == 2
+    assert "nobody answers at http://127.0.0.1:9/v1, where the ideator" in refused.stderr
+    assert "llm.base_url" in refused.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_served_model_implements_what_another_one_proposes(tmp_path: Path):

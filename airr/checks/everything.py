@@ -23,9 +23,9 @@ from airr.cluster.slurm_settings import SlurmSettings
 from airr.config import Config, Sandbox
 from airr.errors import AirrError, ConfigError
 from airr.executor.plans import training_plan
-from airr.head import cluster_of, with_sandbox
 from airr.resources import resource
 from airr.shared import shared_by
+from airr.start import cluster_of, with_sandbox
 
 
 class Section(StrEnum):

@@ -30,12 +30,12 @@ from airr.executor.codebases import read_tree
 from airr.executor.executor import Executor, Step
 from airr.executor.plans import env_folder, preflight_plan
 from airr.executor.preflight import Preflight
-from airr.head import Head, cluster_of, take_the_head, with_sandbox
+from airr.head import Head, take_the_head
 from airr.llm.catalogue import Catalogue
 from airr.llm.protocol import Purpose
 from airr.parsing import parse_config
 from airr.records import BASELINE, Idea, Outcome, RunKey, Scored
-from airr.shared import shared_by
+from airr.start import start_of, with_sandbox
 
 LOOK_SECONDS = 0.3
 CHEAP_SECONDS = 600.0
@@ -107,14 +107,15 @@ async def self_test(
         if keep:
             return
         prepared = {Purpose.IMPLEMENT: Prepared(candidates)}
-        async with take_the_head(config, raw, providers=prepared) as head:
+        start = start_of(config, raw, providers=prepared)
+        async with take_the_head(start) as head:
             try:
                 async for finding in _run(head, candidates, patience, tell):
                     keep = keep or finding.verdict is Verdict.FAILED
                     yield finding
             finally:
                 arrays = head.scheduler.open_arrays()
-                await cluster_of(head.config, shared_by([config]).slots).cancel(arrays)
+                await start.cluster.cancel(arrays)
     finally:
         if not keep:
             remove_folder(folder, were_missing)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from airr.checks.everything import Section
 from airr.checks.finding import Finding, Tell, Verdict
+from airr.display.screen import Screen
 
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red"}
 NAME_WIDTH = 14
@@ -22,7 +23,7 @@ Checks = Callable[[Tell], AsyncIterator[tuple[Section, Finding]]]
 
 async def show(checks: Checks) -> bool:
     """Run checks, print what they find, and tell whether none of them failed."""
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     counts: Counter[Verdict] = Counter()
     section = None
     with console.status("") as status:

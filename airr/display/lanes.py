@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from rich import box
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from airr.cluster.protocol import TaskState
-from airr.display.live import LOOK_SECONDS, first_outcomes, news
+from airr.display.live import first_outcomes, outcome_line
+from airr.display.news import News, watching
+from airr.display.screen import Screen
 from airr.display.tables import duration, gain_text, number, usd_text
 from airr.display.turned import told_of
 from airr.executor.executor import Step
@@ -29,16 +28,20 @@ from airr.sweep import Lane
 @asynccontextmanager
 async def follow(lanes: Sequence[Lane]) -> AsyncGenerator[None]:
     """Show what campaigns do while the body runs them, and how they compare afterwards."""
-    console = Console()
+    console = Screen()
     folders = "".join(f"\n  {lane.folder}" for lane in lanes)
     console.print(f"{len(lanes)} campaigns side by side:{folders}\n", soft_wrap=True)
-    watch = _watch if console.is_terminal else _tell_news
-    watcher = asyncio.create_task(watch(lanes, console, time.monotonic()))
-    try:
+    news: News[tuple[str, str]] = News(console)
+
+    def tell() -> None:
+        heads = {lane.config.campaign: lane.head for lane in lanes if lane.head}
+        news.tell(
+            [(name, idea_id) for name, head in heads.items() for idea_id in first_outcomes(head)],
+            lambda key: f"{key[0]}  {outcome_line(heads[key[0]], key[1])}",
+        )
+
+    async with watching(console, tell, lambda: _panel(lanes, news.seconds)):
         yield
-    finally:
-        watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
     console.print(closing(lanes), soft_wrap=True)
 
 
@@ -84,15 +87,8 @@ def _best(head: Head) -> Best | None:
     return found[0] if found else None
 
 
-async def _watch(lanes: Sequence[Lane], console: Console, began: float) -> None:
-    with Live(console=console, refresh_per_second=2, transient=True) as live:
-        while True:
-            live.update(_panel(lanes, began))
-            await asyncio.sleep(LOOK_SECONDS)
-
-
-def _panel(lanes: Sequence[Lane], began: float) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=duration(time.monotonic() - began))
+def _panel(lanes: Sequence[Lane], seconds: float) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=duration(seconds))
     for column in ("campaign", "epoch", "ideas", "runs", "models", "best gain"):
         table.add_column(column)
     for lane in lanes:
@@ -113,21 +109,3 @@ def _progress(head: Head) -> tuple[str, ...]:
         usd_text(spend_of(head.book.calls_so_far())),
         gain_text(best) if best else "",
     )
-
-
-async def _tell_news(lanes: Sequence[Lane], console: Console, began: float) -> None:
-    """Print a line for each outcome as it comes, with the campaign it belongs to."""
-    told: set[tuple[str, str]] = set()
-    while True:
-        await asyncio.sleep(LOOK_SECONDS)
-        known = {
-            (lane.config.campaign, idea_id): lane.head
-            for lane in lanes
-            if lane.head
-            for idea_id in first_outcomes(lane.head)
-        }
-        for campaign, idea_id in [key for key in known if key not in told]:
-            when = duration(time.monotonic() - began)
-            line = f"{when:>12}  {campaign}  {news(known[campaign, idea_id], idea_id)}"
-            console.print(line, soft_wrap=True, markup=False, highlight=False)
-        told |= known.keys()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import shlex
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Group
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from airr.cluster.protocol import TaskState
 from airr.config import Sandbox
+from airr.display.news import News, watching
+from airr.display.screen import Screen
 from airr.display.tables import (
     UNSHIELDED,
     best_table,
@@ -38,43 +39,46 @@ from airr.ledger import read_records
 from airr.records import BASELINE, Failed, Outcome, Patch, Scored, Withheld
 from airr.summary import best_ideas, failures, time_spent, withheld
 
-LOOK_SECONDS = 0.5
 BEST_SHOWN = 10
 WARNINGS_APART_SECONDS = 15
 """Between two warnings on the screen; all of them stand in airr.log."""
 
 
 @asynccontextmanager
-async def follow(head: Head) -> AsyncGenerator[None]:
-    """Show what a campaign does while the body runs it, and what came of it afterwards."""
-    console = Console()
+async def follow(head: Head, arguments: Sequence[str]) -> AsyncGenerator[None]:
+    """Show what a campaign does while the body runs it, and what came of it afterwards.
+
+    `arguments` are those of the command line, for the one that goes on from here.
+    """
+    console = Screen()
     console.print(opening(head), soft_wrap=True)
-    began = time.monotonic()
+    news = News(console, first_outcomes(head))
     had = len(head.book.outcomes)
-    watcher = asyncio.create_task(_watch(head, console, began))
-    warnings = _Warnings(console, began)
+    warnings = _Warnings(news)
     logging.getLogger("airr").addHandler(warnings)
     try:
-        yield
+        async with watching(
+            console,
+            lambda: news.tell(first_outcomes(head), lambda idea_id: outcome_line(head, idea_id)),
+            lambda: _panel(head, news.seconds),
+        ):
+            yield
     finally:
         logging.getLogger("airr").removeHandler(warnings)
-        watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
     if had == len(head.book.outcomes) and not head.campaign.stopped:
         console.print(
             f"\ncampaign {head.workspace.name} is complete: nothing was left to do in its "
             f"{counted(head.config.search.epochs, 'epoch')}"
         )
-    console.print(closing(head, time.monotonic() - began), soft_wrap=True)
+    console.print(closing(head, news.seconds, arguments), soft_wrap=True)
 
 
 class _Warnings(logging.Handler):
     """Shows what the log warns of, now and then: an endpoint without an answer, lost jobs."""
 
-    def __init__(self, console: Console, began: float) -> None:
+    def __init__(self, news: News[str]) -> None:
         super().__init__(level=logging.WARNING)
-        self._console = console
-        self._began = began
+        self._news = news
         self._quiet_until = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -82,7 +86,8 @@ class _Warnings(logging.Handler):
         if now < self._quiet_until:
             return
         self._quiet_until = now + WARNINGS_APART_SECONDS
-        _say(self._console, now - self._began, record.getMessage())
+        with suppress(BrokenPipeError):  # that nobody reads on ends no campaign
+            self._news.say(record.getMessage())
 
 
 def opening(head: Head) -> Text:
@@ -104,7 +109,7 @@ def opening(head: Head) -> Text:
     return with_warning("\n".join(lines) + "\n")
 
 
-def closing(head: Head, seconds: float) -> Group:
+def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
     """Return the last lines: the best ideas, what failed, where the time went, what to do next."""
     book, metric, folder = head.book, head.config.env.metric, head.workspace.folder
     outcomes = first_outcomes(head)
@@ -112,13 +117,15 @@ def closing(head: Head, seconds: float) -> Group:
     if not isinstance(baseline, Scored):
         return Group(Text(head.campaign.stopped))
     ideas = {idea_id: outcome for idea_id, outcome in outcomes.items() if idea_id != BASELINE}
-    best = best_ideas(book.ideas, ideas | {BASELINE: baseline}, metric, BEST_SHOWN)
+    best = best_ideas(book.ideas, outcomes, metric, BEST_SHOWN)
     calls, runs = book.calls_so_far(), list(book.runs.values())
     patches = read_records(head.workspace.ledger, Patch)
     scored = sum(isinstance(outcome, Scored) for outcome in ideas.values())
     failed = failure_line(failures(ideas))
+    left = len(book.ideas) - len(ideas)
     lines = [
-        f"{counted(len(ideas), 'idea')}: {scored} scored, {failed}",
+        f"{counted(len(book.ideas), 'idea')}: {scored} scored, {failed}"
+        + (f"; {left} not tried to their end" if left else ""),
         *withheld_lines(withheld(ideas)),
         f"took    {duration(seconds)}",
         f"stages  {time_line(time_spent(calls, patches, runs, outcomes))}",
@@ -131,13 +138,18 @@ def closing(head: Head, seconds: float) -> Group:
     if head.campaign.stopped:
         lines.insert(0, f"stopped {head.campaign.stopped}")
     else:
-        lines.append(
-            f"        python -m airr.evolve search.epochs={_epochs_done(head) + 2} "
-            f"campaign={head.workspace.name}   two epochs more"
-        )
+        more = command_for(arguments, epochs=_epochs_done(head) + 2)
+        lines.append(f"        {more}   two epochs more")
     if head.config.llm.is_offline:
         lines.insert(1, "ideas   from the offline catalogue; no model was asked")
     return Group(best_table(best, baseline, metric), with_warning("\n".join(lines)))
+
+
+def command_for(arguments: Sequence[str], *, epochs: int) -> str:
+    """Return the command line that goes on with a campaign, for a shell, to so many epochs."""
+    replaced = ("search.epochs=", "fork=")
+    kept = [argument for argument in arguments if not argument.startswith(replaced)]
+    return shlex.join(["python", "-m", "airr.evolve", *kept, f"search.epochs={epochs}"])
 
 
 def _spent(head: Head) -> str:
@@ -157,33 +169,9 @@ def first_outcomes(head: Head) -> dict[str, Outcome]:
     return {idea: outcome for (idea, repeat), outcome in head.book.outcomes.items() if repeat == 0}
 
 
-async def _watch(head: Head, console: Console, began: float) -> None:
-    if not console.is_terminal:
-        await _tell_news(head, console, began)
-        return
-    with Live(console=console, refresh_per_second=2, transient=True) as live:
-        while True:
-            live.update(_panel(head, began))
-            await asyncio.sleep(LOOK_SECONDS)
-
-
-async def _tell_news(head: Head, console: Console, began: float) -> None:
-    """Print a line for each outcome as it comes."""
-    told = set(head.book.outcomes)
-    while True:
-        await asyncio.sleep(LOOK_SECONDS)
-        for key in [key for key in head.book.outcomes if key not in told]:
-            told.add(key)
-            _say(console, time.monotonic() - began, news(head, key[0]))
-
-
-def _say(console: Console, seconds: float, what: str) -> None:
-    console.print(f"{duration(seconds):>12}  {what}", soft_wrap=True, markup=False, highlight=False)
-
-
-def news(head: Head, idea_id: str) -> str:
+def outcome_line(head: Head, idea_id: str) -> str:
     """Return what became of an idea, on one line."""
-    outcome = head.book.outcomes[idea_id, 0]
+    outcome = first_outcomes(head)[idea_id]
     idea = head.book.ideas.get(idea_id)
     what = headline(idea.text)[:80] if idea else "the unmodified codebase"
     if isinstance(outcome, Failed):
@@ -194,7 +182,7 @@ def news(head: Head, idea_id: str) -> str:
     return f"{idea_id}  {metric.name} {number(outcome.metric, outcome.standard_error)}  {what}"
 
 
-def _panel(head: Head, began: float) -> Group:
+def _panel(head: Head, seconds: float) -> Group:
     """Return the live display: epoch, ideas by step, runs, best against baseline, spend."""
     book, config = head.book, head.config
     epoch = head.campaign.epoch
@@ -224,7 +212,7 @@ def _panel(head: Head, began: float) -> Group:
     else:
         table.add_row("best", "measuring the baseline")
     hours = f"{book.gpu_hours():.1f} GPU-hours"
-    table.add_row("spent", f"{duration(time.monotonic() - began)}, {hours}")
+    table.add_row("spent", f"{duration(seconds)}, {hours}")
     for line in spend_lines(book.calls_so_far()):
         table.add_row("", line)
     return Group(table)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from rich.console import Console, Group
+from rich.console import Group
 
 from airr.config import Sandbox
-from airr.display.tables import counted, duration, number
+from airr.display.news import News, watching
+from airr.display.screen import Screen
+from airr.display.tables import counted, number
 from airr.forecast import hours_of
 from airr.measuring import Measurement, Measuring, check_measurement
 from airr.records import Codebase, Failed
-
-LOOK_SECONDS = 0.5
 
 
 @asynccontextmanager
@@ -23,45 +21,17 @@ async def follow(
     measuring: Measuring, codebases: Sequence[Codebase], told: Callable[[Measuring], Group]
 ) -> AsyncGenerator[None]:
     """Say what is measured while the body measures it, and afterwards what `told` makes of it."""
-    console = Console()
+    console = Screen()
     console.print(_opening(measuring, codebases), soft_wrap=True)
-    teller = _Teller(measuring, console)
-    watcher = asyncio.create_task(teller.watch())
-    try:
+    outcomes = measuring.book.outcomes
+    news = News(console, outcomes)
+    async with watching(
+        console, lambda: news.tell(outcomes, lambda wanted: news_of(measuring, *wanted))
+    ):
         yield
-    finally:
-        watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
-    if not teller.tell_news() and not teller.has_told:
+    if not news.told:
         console.print("nothing was left to do")
     console.print(told(measuring), soft_wrap=True)
-
-
-class _Teller:
-    """Prints a line for each outcome as it comes."""
-
-    def __init__(self, measuring: Measuring, console: Console) -> None:
-        self._measuring = measuring
-        self._console = console
-        self._began = time.monotonic()
-        self._told = set(measuring.book.outcomes)
-        self.has_told = False
-
-    async def watch(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            self.tell_news()
-
-    def tell_news(self) -> bool:
-        """Print what is new, and tell whether there was anything."""
-        news = [wanted for wanted in self._measuring.book.outcomes if wanted not in self._told]
-        for wanted in news:
-            self._told.add(wanted)
-            age = duration(time.monotonic() - self._began)
-            line = f"{age:>12}  {news_of(self._measuring, *wanted)}"
-            self._console.print(line, soft_wrap=True, markup=False, highlight=False)
-        self.has_told |= bool(news)
-        return bool(news)
 
 
 def foretold(config: Measurement, *, codebases: int) -> str:

@@ -105,11 +105,13 @@ def _measured(workspace: Workspace, charter: Charter, queue: Glance | None) -> s
 
 
 def _state(workspace: Workspace, done: int, proposed: int, wanted: int) -> str:
-    """Return whether a head is at work, the campaign is complete, or it was interrupted."""
+    """Return whether a head is at work, the campaign is complete, or why it is not."""
     if holder := holder_of(workspace.lease):
         return f"running ({holder})"
     if done == proposed and proposed >= wanted:
         return "complete"
+    if workspace.stopped.exists():
+        return f"stopped: {workspace.stopped.read_text(encoding='utf-8')}"
     return "interrupted: the same command goes on"
 
 

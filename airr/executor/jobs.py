@@ -78,6 +78,7 @@ class Scheduler:
         self._waiting: dict[Wanted, asyncio.Future[Outcome]] = {}
         self._wake = asyncio.Event()
         self._is_busy = True  # the first tick is still to come
+        self._is_silent = False
         self._stopped: dict[str, Result] = {}
         self.open = recover_open_runs(workspace, book.runs)
         self._submissions = Submissions(
@@ -182,6 +183,14 @@ class Scheduler:
         self._submissions.add(codebase, key, self._book.bad_nodes(wanted))
         self._wake.set()
 
+    def _note_silence(self, *, is_silent: bool) -> None:
+        """Say once that the cluster does not answer, and once that it does again."""
+        if is_silent and not self._is_silent:
+            log.warning("the scheduler does not answer: nothing is concluded, this head waits")
+        if self._is_silent and not is_silent:
+            log.warning("the scheduler answers again")
+        self._is_silent = is_silent
+
     # ---- collect -------------------------------------------------------------------------------
 
     def _collect(self) -> None:
@@ -243,6 +252,7 @@ class Scheduler:
         if not self.open:
             return
         found = await self._cluster.survey(self.open_arrays())
+        self._note_silence(is_silent=found is None)
         if found is None:
             return
         for job_id in await self._cluster.cancel_duplicates():
@@ -307,6 +317,7 @@ class Scheduler:
         if not self._submissions.are_due():
             return
         largest = await self._cluster.largest_array()
+        self._note_silence(is_silent=largest is None)
         if largest is None:
             return
         room = await self._limit.room_for(self) if self._limit else largest

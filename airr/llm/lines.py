@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from airr.errors import WorkspaceError
+from airr.errors import Damaged, WorkspaceError
 from airr.workspace import sync_directory
 
 HEAD = b'{"crc32":"%08x","record":'
@@ -31,7 +31,7 @@ class TornEnd(UserWarning):
     """The file ended in the middle of a line, which was never used, and was cut."""
 
 
-class DamagedLine(UserWarning):
+class DamagedLine(Damaged):
     """A line does not hold what was written, and is skipped."""
 
 

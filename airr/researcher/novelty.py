@@ -9,8 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from sklearn.feature_extraction.text import TfidfVectorizer
-
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
 
 
@@ -21,6 +19,8 @@ def repeats(offered: Sequence[str], past: Sequence[str], similarity: float) -> l
     """
     if not offered:
         return []
+    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - takes seconds
+
     texts = [*past, *offered]
     vectors = TfidfVectorizer(token_pattern=r"[a-z_]{2,}", sublinear_tf=True).fit_transform(
         [NUMBER.sub(" ", text.lower()) + " idea" for text in texts]

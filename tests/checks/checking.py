@@ -6,8 +6,8 @@ from typing import Any
 
 from airr.checks.finding import Finding, Findings
 from airr.config import Config
-from airr.head import with_sandbox
 from airr.parsing import parse_config
+from airr.start import with_sandbox
 from airr.verb import compositions
 
 

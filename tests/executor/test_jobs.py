@@ -63,12 +63,25 @@ def put(workspace: Workspace, idea_id: str, tree: Tree) -> Codebase:
     return Codebase(idea_id=idea_id, path=f"codebases/{idea_id}.zip", sha256=sha256_of(data))
 
 
+class Moody(Local):
+    """A cluster that does not always answer."""
+
+    is_silent = False
+
+    async def largest_array(self) -> int | None:
+        return None if self.is_silent else await super().largest_array()
+
+
+def this_machine() -> Moody:
+    return Moody(Slots(Machine(cpus=2, gpus=0)))
+
+
 @asynccontextmanager
 async def head(
-    workspace: Workspace, plan: Plan, settings: Cluster = SETTINGS
+    workspace: Workspace, plan: Plan, settings: Cluster = SETTINGS, cluster: Local | None = None
 ) -> AsyncGenerator[Scheduler]:
     """A head's scheduler on a fresh local cluster, which dies with it."""
-    cluster = Local(Slots(Machine(cpus=2, gpus=0)))
+    cluster = cluster or this_machine()
     scheduler = Scheduler(
         workspace=workspace,
         book=book_of(workspace),
@@ -190,6 +203,24 @@ async def test_runs_cut_short_with_their_head_are_run_again(workspace: Workspace
     assert runs["e00-i000.r0.a0"] is RunState.LOST
     assert runs["e00-i000.r0.a1"] is RunState.COMPLETED
     assert len(read_records(workspace.ledger, OutcomeRow)) == 3
+
+
+async def test_of_a_silent_scheduler_one_line_is_told_and_one_when_it_answers_again(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+):
+    cluster = this_machine()
+    cluster.is_silent = True
+    async with head(workspace, plan_of(workspace), cluster=cluster) as scheduler:
+        waiting = asyncio.create_task(scheduler.run(put(workspace, "e00-i000", toy.tree())))
+        await until(lambda: bool(caplog.messages))
+        await asyncio.sleep(5 * SETTINGS.tick_seconds)
+        cluster.is_silent = False
+        assert isinstance(await waiting, Scored)
+    told = [text for text in caplog.messages if text.startswith("the scheduler")]
+    assert told == [
+        "the scheduler does not answer: nothing is concluded, this head waits",
+        "the scheduler answers again",
+    ]
 
 
 async def test_infrastructure_that_keeps_failing_ends_as_a_failed_outcome(workspace: Workspace):

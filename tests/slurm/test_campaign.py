@@ -96,6 +96,8 @@ def test_nanogpt_tiny_trains_under_srun_on_nodes_of_eight_gpus(
             "search.epochs=1",
             "search.ideas_per_epoch=4",
             "+env.train.environment.AIRR_STEPS=60",
+            "env.score_settings.tokens=65536",
+            "env.score_settings.compared=64",
             "env.cpus=16",
             "env.budget_seconds=120",
             "cluster.max_nodes=2",

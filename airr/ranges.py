@@ -1,0 +1,146 @@
+"""Typed settings -> what is out of range, told by name before anything begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from urllib.parse import urlsplit
+
+from airr.config import Bench, Config, IslandsSettings, LocalSettings, NoSettings, TreeSettings
+from airr.errors import ConfigError
+
+Numbers = Mapping[str, float]
+
+MOST_IDEAS = 10_000
+"""Ideas of one epoch, and epochs: what is more is a slip of the hand."""
+LARGEST_SEED = 2**32 - 1
+"""What every library that is seeded takes."""
+
+
+def check_campaign(config: Config) -> None:
+    """Check what a search has beside what every bench has.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+    search, implement = config.search, config.implement
+    sizes = {
+        "search.epochs": search.epochs,
+        "search.ideas_per_epoch": search.ideas_per_epoch,
+    }
+    at_least_one = {
+        **sizes,
+        "search.ideas_per_call": search.ideas_per_call,
+        "implement.samples": implement.samples,
+        "implement.concurrent_ideas": implement.concurrent_ideas,
+        **{f"llm.{name}.concurrency": role.concurrency for name, role in config.llm.roles.items()},
+    }
+    not_negative: dict[str, float] = {
+        "implement.revisions": implement.revisions,
+        "implement.repair_runs": implement.repair_runs,
+        "implement.repair_seconds": implement.repair_seconds,
+        "search.caution": search.caution,
+        "search.similarity": search.similarity,
+        "search.history_in_prompt": search.history_in_prompt,
+    }
+    not_negative |= {
+        f"budget.{name}": bound
+        for name, bound in asdict(config.budget).items()
+        if bound is not None
+    }
+    _refuse_below(1, at_least_one)
+    _refuse_negative(not_negative)
+    _refuse_above(MOST_IDEAS, sizes)
+    _refuse_above(1, {"search.similarity": search.similarity})
+    for role in config.llm.roles.values():
+        _check_url(role.base_url)
+    _check_strategy(search.own)
+
+
+def check_bench(bench: Bench) -> None:
+    """Check what runs take, and where.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+    env, cluster = bench.env, bench.cluster
+    at_least_one = {"env.nodes": env.nodes, "env.cpus": env.cpus, "cluster.pack": cluster.pack}
+    positive = {
+        "env.budget_seconds": env.budget_seconds,
+        "env.score_seconds": env.score_seconds,
+        "env.preflight.seconds": env.preflight.seconds,
+        "env.memory_gb": env.memory_gb,
+        "env.disk_gb": env.disk_gb,
+        "env.checkpoint_limit_mb": env.checkpoint_limit_mb,
+        "env.patch_limit_kb": env.patch_limit_kb,
+        "cluster.tick_seconds": cluster.tick_seconds,
+    }
+    not_negative: dict[str, float] = {
+        "seed": bench.seed,
+        "env.gpus": env.gpus,
+        "env.metric.jump": env.metric.jump,
+        "cluster.max_retries": cluster.max_retries,
+        "cluster.gather_seconds": cluster.gather_seconds,
+        "cluster.lost_after_seconds": cluster.lost_after_seconds,
+        "cluster.pack_wait": cluster.pack_wait,
+    }
+    if isinstance(cluster.own, LocalSettings):
+        not_negative["cluster.slots"] = cluster.own.slots
+    _refuse_below(1, at_least_one)
+    _refuse_negative(not_negative)
+    _refuse_above(LARGEST_SEED, {"seed": bench.seed})
+    for name, value in positive.items():
+        if value <= 0:
+            raise ConfigError(f"{name}={value}: it must be more than 0")
+    commands = {"train": env.train, "score": env.score, "preflight.train": env.preflight.train}
+    for name, command in commands.items():
+        if not command.argv:
+            raise ConfigError(f"env.{name}.argv is empty: it is the command that is run")
+    low, high = env.metric.plausible
+    if low >= high:
+        raise ConfigError(f"env.metric.plausible=[{low}, {high}]: the lower bound comes first")
+    if cluster.pack > 1 and env.nodes > 1:
+        raise ConfigError(
+            f"cluster.pack={cluster.pack} puts several runs on one node, but a run of "
+            f"env={env.name} takes {env.nodes} whole ones: set cluster.pack=1"
+        )
+
+
+def _check_strategy(own: NoSettings | TreeSettings | IslandsSettings) -> None:
+    settings = {f"search.{name}": value for name, value in asdict(own).items()}
+    counted = {"search.breadth", "search.islands", "search.parents"}
+    _refuse_below(1, {name: value for name, value in settings.items() if name in counted})
+    _refuse_negative(settings)
+    for name, value in settings.items():
+        if name.endswith("_share") and value > 1:
+            raise ConfigError(f"{name}={value}: a share is at most 1")
+
+
+def _refuse_below(least: int, numbers: Numbers) -> None:
+    for name, value in numbers.items():
+        if value < least:
+            raise ConfigError(f"{name}={value}: it must be at least {least}")
+
+
+def _refuse_above(most: int, numbers: Numbers) -> None:
+    for name, value in numbers.items():
+        if value > most:
+            raise ConfigError(f"{name}={value}: it must be at most {most}")
+
+
+def _refuse_negative(numbers: Numbers) -> None:
+    for name, value in numbers.items():
+        if value < 0:
+            raise ConfigError(f"{name}={value}: it must not be negative")
+
+
+def _check_url(url: str | None) -> None:
+    if url is None:
+        return
+    if "@" in urlsplit(url).netloc:
+        raise ConfigError(
+            "llm.base_url holds a password, which would be kept in campaign.yaml: put the key into "
+            "ANTHROPIC_API_KEY or OPENAI_API_KEY, and only the address here"
+        )
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"llm.base_url={url}: it begins with http:// or https://")
