@@ -15,20 +15,17 @@ from typing import Any
 from airr.cluster.protocol import JobArray, Preview
 from airr.config import Config
 from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
-from airr.executor.codebases import read_tree
 from airr.executor.openruns import recover_open_runs
-from airr.executor.plans import env_folder, training_plan
-from airr.executor.questions import Questions as ImplementerQuestions
+from airr.executor.plans import training_plan
 from airr.forecast import Left, left_of
 from airr.lease import Holder, holder_of
 from airr.ledger import read_records
 from airr.llm.protocol import Request
 from airr.packing import Packing
-from airr.prompts import Prompts
 from airr.records import Idea, Origin, OutcomeRow, Patch, Run
 from airr.researcher.questions import Conversation
-from airr.researcher.questions import Questions as IdeatorQuestions
 from airr.researcher.strategy import fresh
+from airr.roles import idea_questions, patch_questions
 from airr.start import Start, start_of
 from airr.workspace import Workspace
 
@@ -123,28 +120,6 @@ def _next_array(start: Start, packing: Packing) -> JobArray:
 
 def _first_questions(config: Config) -> tuple[Request, Request]:
     """Return the first request for ideas, and the first for a diff of an idea that is not yet."""
-    folder, prompts = env_folder(config), Prompts(config.prompts)
-    task = (folder / "task.md").read_text(encoding="utf-8")
-    baseline = read_tree(folder / "codebase")
-    ideator = IdeatorQuestions(
-        task=task,
-        codebase=baseline,
-        reserved=config.env.reserved(baseline),
-        metric=config.env.metric,
-        role=config.llm.ideator,
-        base=config.search.base,
-        prompts=prompts,
-        seed=config.seed,
-    )
-    implementer = ImplementerQuestions(
-        env=config.env,
-        task=task,
-        baseline=baseline,
-        role=config.llm.implementer,
-        how=config.implement,
-        prompts=prompts,
-        seed=config.seed,
-    )
     idea = Idea(
         id="e00-i000",
         epoch=0,
@@ -160,4 +135,4 @@ def _first_questions(config: Config) -> tuple[Request, Request]:
     )
     asked = fresh(config.search)[0]
     conversation = Conversation.of(asked, 0, 0, "(here stands its score)", ())
-    return ideator.next(conversation), implementer.first(idea, 0)
+    return idea_questions(config).next(conversation), patch_questions(config).first(idea, 0)

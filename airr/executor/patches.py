@@ -15,14 +15,13 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from airr.batch import Result
-from airr.config import Env, Implement, Role
+from airr.config import Env, Implement
 from airr.errors import BudgetSpent
 from airr.executor.codebases import Parent, Tree
 from airr.executor.diffs import Rejection, apply_answer, count_changes, unified_diff
 from airr.executor.preflight import describe, seconds_of
 from airr.executor.questions import Questions
 from airr.llm.protocol import Completion, ContextTooLong, Request, StopReason
-from airr.prompts import Prompts
 from airr.records import Idea, Patch, Reason, Run, RunKey, Stage
 
 Ask = Callable[[Request], Any]
@@ -70,39 +69,28 @@ class Implementer:
 
     def __init__(  # noqa: PLR0913 - the composition root of one stage
         self,
+        questions: Questions,
         *,
         env: Env,
-        task: str,
         baseline: Tree,
-        role: Role,
         how: Implement,
         ask: Callable[[Request], Any],
         holds: Callable[[Request], bool],
         preflight: Checks,
-        prompts: Prompts,
-        seed: int,
         now: Callable[[], datetime],
     ) -> None:
-        """Patch `baseline` where an idea has no parent; `ask` answers requests.
+        """Patch `baseline` where an idea has no parent; `ask` answers the questions.
 
         `preflight` tries what came of them. `holds` tells whether a request was answered before, so
         that its answer costs nothing.
         """
+        self._questions = questions
         self._env = env
         self._baseline = baseline
         self._how = how
         self._ask = ask
         self._holds = holds
         self._preflight = preflight
-        self._questions = Questions(
-            env=env,
-            task=task,
-            baseline=baseline,
-            role=role,
-            how=how,
-            prompts=prompts,
-            seed=seed,
-        )
         self._now = now
 
     async def implement(self, idea: Idea, parent: Parent | None = None) -> Implementation:

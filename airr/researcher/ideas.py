@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from airr.config import Base, Metric, Role, Search
+from airr.config import Base, Metric, Search
 from airr.llm.protocol import Completion, ContextTooLong, Request, StopReason
-from airr.prompts import Prompts
 from airr.records import Idea, Origin, Scored
 from airr.researcher.blocks import Block, parse_blocks
 from airr.researcher.novelty import repeats
@@ -40,31 +39,17 @@ class _Offer:
 class Ideator:
     """Proposes ideas for one environment."""
 
-    def __init__(  # noqa: PLR0913 - the composition root of one stage
+    def __init__(
         self,
+        questions: Questions,
         *,
-        task: str,
-        codebase: Mapping[str, str],
-        reserved: Sequence[str],
         metric: Metric,
-        role: Role,
         search: Search,
         ask: Ask,
-        prompts: Prompts,
-        seed: int,
         now: Callable[[], datetime],
     ) -> None:
-        """Propose for this codebase; `ask` answers requests."""
-        self._questions = Questions(
-            task=task,
-            codebase=codebase,
-            reserved=reserved,
-            metric=metric,
-            role=role,
-            base=search.base,
-            prompts=prompts,
-            seed=seed,
-        )
+        """Ask these questions; `ask` answers them."""
+        self._questions = questions
         self._metric = metric
         self._search = search
         self._ask = ask

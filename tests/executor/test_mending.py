@@ -22,12 +22,11 @@ from airr.executor.patches import Implementer
 from airr.ledger import Ledger, read_records
 from airr.llm.journal import Journal
 from airr.llm.protocol import Completion, Purpose, Request
-from airr.prompts import Prompts
 from airr.records import BASELINE, Failed, Outcome, OutcomeRow, Patch, Reason, Run, Scored, Stage
 from airr.workspace import Workspace
-from tests import builders, toy
+from tests import asking, builders, toy
 from tests.executor.test_jobs import SETTINGS, plan_of
-from tests.executor.test_patches import ENV, Checks
+from tests.executor.test_patches import Checks
 from tests.scripted import answer
 
 Row = TypeVar("Row", Patch, Run, OutcomeRow)
@@ -149,18 +148,11 @@ class Ground:
         return (taken if taken in done else ticking).result() if done else None
 
     def _implementer(self, journal: Journal) -> Implementer:
-        return Implementer(
-            env=ENV,
-            task="Make VALUE small.",
-            baseline=toy.tree(),
-            role=builders.ROLE,
-            how=replace(builders.IMPLEMENT, revisions=1),
-            ask=journal.ask,
+        return asking.implementer(
+            journal.ask,
             holds=journal.holds,
             preflight=self.checks,
-            prompts=Prompts(),
-            seed=0,
-            now=lambda: builders.NOON,
+            how=replace(builders.IMPLEMENT, revisions=1),
         )
 
     def rows(self, kind: type[Row]) -> list[Row]:

@@ -9,16 +9,12 @@ import pytest
 from airr.batch import Result
 from airr.config import PatchFormat
 from airr.executor.codebases import Parent, Tree
-from airr.executor.patches import Implementation, Implementer
+from airr.executor.patches import Implementation
 from airr.llm.protocol import Completion, Request, StopReason
-from airr.parsing import parse_config
-from airr.prompts import Prompts
 from airr.records import Reason, RunKey, Stage
-from tests import builders, toy
+from tests import asking, builders, toy
 from tests.scripted import Scripted, answer
-from tests.test_config import composed
 
-ENV = parse_config(composed()).env
 GOOD = """\
 ```diff
 --- a/recipe.py
@@ -86,18 +82,10 @@ async def implement(
     form: PatchFormat = PatchFormat.UNIFIED,
     parent: Parent | None = None,
 ) -> Implementation:
-    implementer = Implementer(
-        env=ENV,
-        task="Make VALUE small.",
-        baseline=toy.tree(),
-        role=builders.ROLE,
-        how=replace(builders.IMPLEMENT, format=form, samples=samples, revisions=revisions),
-        ask=model.ask,
-        holds=lambda _: False,
+    implementer = asking.implementer(
+        model.ask,
         preflight=checks or Checks(),
-        prompts=Prompts(),
-        seed=0,
-        now=lambda: builders.NOON,
+        how=replace(builders.IMPLEMENT, format=form, samples=samples, revisions=revisions),
     )
     return await implementer.implement(builders.idea(3), parent)
 

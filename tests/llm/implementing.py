@@ -14,12 +14,11 @@ from pathlib import Path
 from airr.executor.patches import Implementer
 from airr.llm.journal import Journal
 from airr.llm.protocol import Purpose
-from airr.prompts import Prompts
 from airr.records import Idea, Origin
 from airr.researcher.ideas import Ideator
 from airr.researcher.strategy import IdeaRequest
-from tests import builders, toy
-from tests.executor.test_patches import ENV, Checks
+from tests import asking, builders
+from tests.executor.test_patches import Checks
 from tests.llm.cases import serving_at
 from tests.llm.test_roles import role
 
@@ -52,33 +51,16 @@ async def main(path: Path, url: str) -> None:
 
 
 def ideator(journal: Journal) -> Ideator:
-    return Ideator(
-        task="Make VALUE small.",
-        codebase=toy.tree(),
-        reserved=["score.py"],
-        metric=builders.LOSS,
-        role=role("openai"),
-        search=builders.SEARCH,
-        ask=journal.ask,
-        prompts=Prompts(),
-        seed=0,
-        now=lambda: builders.NOON,
-    )
+    return asking.ideator(journal.ask, role=role("openai"))
 
 
 def implementer(journal: Journal) -> Implementer:
-    return Implementer(
-        env=ENV,
-        task="Make VALUE small.",
-        baseline=toy.tree(),
-        role=role("openai"),
-        how=replace(builders.IMPLEMENT, samples=SAMPLES),
-        ask=journal.ask,
+    return asking.implementer(
+        journal.ask,
         holds=journal.holds,
         preflight=Checks(passes=lambda tree: "1 / 0" not in tree["recipe.py"]),
-        prompts=Prompts(),
-        seed=0,
-        now=lambda: builders.NOON,
+        role=role("openai"),
+        how=replace(builders.IMPLEMENT, samples=SAMPLES),
     )
 
 

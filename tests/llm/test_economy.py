@@ -5,13 +5,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from airr.executor.patches import Implementer
 from airr.llm.journal import Journal
-from airr.prompts import Prompts
 from airr.records import Origin
 from airr.researcher.strategy import IdeaRequest
-from tests import builders, toy
-from tests.executor.test_patches import ENV, GOOD, STALE, Checks
+from tests import asking, builders, toy
+from tests.executor.test_patches import GOOD, STALE, Checks
 from tests.llm.accounting import Bill, tokens_in
 from tests.llm.loopback import Asked, Loopback, Reply
 from tests.llm.test_roles import journal_of, propose, role, said_to_be_long, turns
@@ -22,18 +20,13 @@ CODEBASE = {**toy.tree(), "model.py": "def forward(x): ...\n" * 400}
 
 
 async def implement_all(journal: Journal, samples: int = SAMPLES) -> None:
-    implementer = Implementer(
-        env=ENV,
-        task="Make VALUE small.",
-        baseline=CODEBASE,
-        role=role("anthropic"),
-        how=replace(builders.IMPLEMENT, samples=samples),
-        ask=journal.ask,
+    implementer = asking.implementer(
+        journal.ask,
         holds=journal.holds,
         preflight=Checks(),
-        prompts=Prompts(),
-        seed=0,
-        now=lambda: builders.NOON,
+        role=role("anthropic"),
+        how=replace(builders.IMPLEMENT, samples=samples),
+        baseline=CODEBASE,
     )
     ideas = [said_to_be_long(builders.idea(n)) for n in range(IDEAS)]
     await asyncio.gather(*map(implementer.implement, ideas))

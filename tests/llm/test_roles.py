@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from airr.executor.patches import Implementation, Implementer
+from airr.executor.patches import Implementation
 from airr.llm.journal import Journal
 from airr.llm.protocol import ContextTooLong, Purpose
-from airr.prompts import Prompts
 from airr.records import Idea, Origin, Reason, Trial
-from airr.researcher.ideas import Ideator
 from airr.researcher.strategy import IdeaRequest
-from tests import builders, toy
-from tests.executor.test_patches import ENV, GOOD, STALE, Checks
+from tests import asking, builders
+from tests.executor.test_patches import GOOD, STALE, Checks
 from tests.llm.cases import MODEL, serving
 from tests.llm.loopback import Asked, Fault, Loopback, Reply
 from tests.researcher.test_ideas import block
@@ -41,34 +39,17 @@ def role(kind: str, max_tokens: int = 2000):
 
 
 async def propose(kind: str, journal: Journal, *requests: IdeaRequest) -> tuple[Idea, ...]:
-    ideator = Ideator(
-        task="Make the loss small.",
-        codebase=toy.tree(),
-        reserved=["sealed/score.py"],
-        metric=builders.LOSS,
-        role=role(kind),
-        search=builders.SEARCH,
-        ask=journal.ask,
-        prompts=Prompts(),
-        seed=0,
-        now=lambda: builders.NOON,
-    )
+    ideator = asking.ideator(journal.ask, role=role(kind))
     return await ideator.propose(requests, epoch=1, baseline=builders.BASELINE_SCORE, tried=[])
 
 
 async def implement(kind: str, journal: Journal, revisions: int = 2) -> Implementation:
-    implementer = Implementer(
-        env=ENV,
-        task="Make VALUE small.",
-        baseline=toy.tree(),
-        role=role(kind),
-        how=replace(builders.IMPLEMENT, revisions=revisions),
-        ask=journal.ask,
+    implementer = asking.implementer(
+        journal.ask,
         holds=journal.holds,
         preflight=Checks(),
-        prompts=Prompts(),
-        seed=0,
-        now=lambda: builders.NOON,
+        role=role(kind),
+        how=replace(builders.IMPLEMENT, revisions=revisions),
     )
     return await implementer.implement(builders.idea(3))
 

@@ -6,12 +6,10 @@ from dataclasses import replace
 import pytest
 
 from airr.config import Base, Search
-from airr.prompts import Prompts
 from airr.records import Idea, Origin
-from airr.researcher.ideas import Ideator
 from airr.researcher.strategy import IdeaRequest
-from tests import builders
-from tests.builders import BASELINE_SCORE, LOSS, NOON, SEARCH, trial
+from tests import asking
+from tests.builders import BASELINE_SCORE, SEARCH, trial
 from tests.scripted import Scripted, answer
 
 WORDS = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot")
@@ -31,18 +29,7 @@ async def propose(
     tried: Sequence[str] = (),
     search: Search = SEARCH,
 ) -> tuple[Idea, ...]:
-    ideator = Ideator(
-        task="Make the loss small.",
-        codebase={"train.py": "x = 1\ny = 2\n"},
-        reserved=["sealed/score.py"],
-        metric=LOSS,
-        role=builders.ROLE,
-        search=search,
-        ask=model.ask,
-        prompts=Prompts(),
-        seed=0,
-        now=lambda: NOON,
-    )
+    ideator = asking.ideator(model.ask, search=search, codebase={"train.py": "x = 1\ny = 2\n"})
     return await ideator.propose(requests, epoch=2, baseline=BASELINE_SCORE, tried=tried)
 
 
