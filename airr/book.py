@@ -96,12 +96,12 @@ class Book:
         """Return the ideas of one epoch, in order."""
         return tuple(idea for idea in self.ideas.values() if idea.epoch == epoch)
 
-    def trials_before(self, epoch: int) -> tuple[Trial, ...]:
-        """Return what was tried in earlier epochs by id, whenever its outcome came in."""
+    def trials_before(self, epoch: int, first: int = 0) -> tuple[Trial, ...]:
+        """Return what came of ideas proposed before that number of that epoch, in their order."""
         return tuple(
             Trial(idea=idea, outcome=self.outcomes[idea.id, 0])
-            for idea in sorted(self.ideas.values(), key=lambda idea: idea.id)
-            if idea.epoch < epoch and (idea.id, 0) in self.outcomes
+            for idea in sorted(self.ideas.values(), key=lambda idea: idea.place)
+            if idea.place < (epoch, first) and (idea.id, 0) in self.outcomes
         )
 
     def _past(self, wanted: Wanted) -> list[Run]:

@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Coroutine, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from airr.config import Config
 from airr.errors import AirrError, BudgetSpent
 from airr.executor.executor import Executor
 from airr.records import Idea, Scored, Trial, Withheld, how_it_ended
+from airr.researcher.cohorts import Cohort, cohorts_of, open_at_most
 from airr.researcher.ideas import Ideator
 from airr.researcher.strategies import INDEPENDENT, strategy_named
 from airr.researcher.strategy import Past
@@ -47,19 +48,21 @@ class Campaign:
         baseline = await self._within_budget(self._measure_baseline())
         if baseline:
             with _first_error_alone():
-                await self._run_epochs(baseline)
+                await self._run_cohorts(baseline)
 
-    async def _run_epochs(self, baseline: Scored) -> None:
-        epochs: list[asyncio.Task[None]] = []
+    async def _run_cohorts(self, baseline: Scored) -> None:
+        under_way: list[asyncio.Task[None]] = []
+        begun: list[Idea] = []
         async with asyncio.TaskGroup() as group:
-            for epoch in range(self.config.search.epochs):
-                self.epoch = epoch
-                ideas = self.book.ideas_of(epoch)
-                ideas = ideas or await self._within_budget(self._propose(baseline))
+            for cohort in cohorts_of(self.config.search):
+                self.epoch = cohort.epoch
+                ideas = self._proposed(cohort)
+                ideas = ideas or await self._within_budget(self._propose(cohort, baseline))
                 if not ideas:
                     return  # the group still waits for what runs
-                epochs.append(group.create_task(self._within_budget(self._execute(ideas))))
-                await self._until_the_next_is_due(ideas, epochs)
+                begun += ideas
+                under_way.append(group.create_task(self._within_budget(self._execute(ideas))))
+                await self._until_the_next_is_due(begun, under_way)
                 if self.stopped:
                     return
 
@@ -83,18 +86,26 @@ class Campaign:
             self.book.enter()
 
     async def _until_the_next_is_due(
-        self, ideas: Sequence[Idea], epochs: Sequence[asyncio.Task[None]]
+        self, ideas: Sequence[Idea], under_way: Sequence[asyncio.Task[None]]
     ) -> None:
-        """Wait until the epoch after the one of these ideas, the last of `epochs`, may begin.
+        """Wait until the cohort after those of these ideas may be proposed.
 
-        Where it learns from this one, that is its end. Elsewhere the next is made while nodes train
-        this one, so that they are fed without a pause; but none beyond that.
+        Where nothing is learned, that one is made while nodes train the last, so that they are fed
+        without a pause; but none beyond that.
         """
-        if self.config.search.name not in INDEPENDENT:
-            await epochs[-1]
+        if self.config.search.name in INDEPENDENT:
+            await self.executor.until_implemented(ideas)
+            await asyncio.gather(*under_way[:-1])
             return
-        await self.executor.until_implemented(ideas)
-        await asyncio.gather(*epochs[:-1])
+        most = open_at_most(self.config.search)
+        due: list[asyncio.Future[Any]] = [asyncio.ensure_future(asyncio.wait(under_way))]
+        if most:
+            due.append(asyncio.ensure_future(self.executor.until_few_are_open(ideas, most)))
+        try:
+            await asyncio.wait(due, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in due:
+                one.cancel()
 
     async def _measure_baseline(self) -> Scored:
         """Return the score of the unmodified codebase, run 0 of every campaign."""
@@ -109,35 +120,43 @@ class Campaign:
             )
         return outcome
 
-    async def _propose(self, baseline: Scored) -> tuple[Idea, ...]:
-        """Return the ideas of this epoch, which stand in the ledger before any of them is used."""
+    def _proposed(self, cohort: Cohort) -> tuple[Idea, ...]:
+        """Return the ideas of a cohort that an earlier head has proposed."""
+        numbers = range(cohort.first, cohort.first + cohort.size)
+        return tuple(i for i in self.book.ideas_of(cohort.epoch) if i.place[1] in numbers)
+
+    async def _propose(self, cohort: Cohort, baseline: Scored) -> tuple[Idea, ...]:
+        """Return the ideas of a cohort, which stand in the ledger before any of them is used."""
         self._is_proposing = True
         try:
-            return await self._ask_for_ideas(baseline)
+            return await self._ask_for_ideas(cohort, baseline)
         finally:
             self._is_proposing = False
 
-    async def _ask_for_ideas(self, baseline: Scored) -> tuple[Idea, ...]:
-        search, seed = self.config.search, self.config.seed
+    async def _ask_for_ideas(self, cohort: Cohort, baseline: Scored) -> tuple[Idea, ...]:
+        search, seed, epoch = self.config.search, self.config.seed, cohort.epoch
         past = Past(
-            trials=_believed(self.book.trials_before(self.epoch)),
+            trials=_believed(self.book.trials_before(epoch, cohort.first)),
             baseline=baseline,
             metric=self.config.env.metric,
         )
-        rng = random.Random(f"{seed}/{search.name}/{self.epoch}")
+        place = f"{epoch}/{cohort.first}" if cohort.first else f"{epoch}"
+        rng = random.Random(f"{seed}/{search.name}/{place}")
+        due = replace(search, ideas_per_epoch=cohort.size)
         ideas = await self.ideator.propose(
-            strategy_named(search.name)(past, self.epoch, search, rng),
-            epoch=self.epoch,
+            strategy_named(search.name)(past, epoch, due, rng),
+            epoch=epoch,
+            first=cohort.first,
             baseline=baseline,
             tried=[idea.text for idea in self.book.ideas.values()],
         )
         if not ideas:
             raise AirrError(
-                f"epoch {self.epoch}: the ideator offered no new idea. airr.log says of each "
+                f"epoch {epoch}: the ideator offered no new idea. airr.log says of each "
                 "answer what was wrong with it; the answers themselves stand in journal.jsonl"
             )
         self.book.enter(ideas)
-        log.info("epoch %d: %d ideas proposed", self.epoch, len(ideas))
+        log.info("epoch %d: %d ideas proposed", epoch, len(ideas))
         return ideas
 
 

@@ -202,6 +202,13 @@ class NoSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SteadySettings:
+    """How search=steady_state fills nodes: by `refill` ideas, once as many have ended."""
+
+    refill: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TreeSettings:
     """How search=tree divides an epoch: drafts first, then `debug_share`, then the best nodes."""
 
@@ -234,7 +241,9 @@ class Search:
     similarity: float
     base: Base
     caution: float
-    own: NoSettings | TreeSettings | IslandsSettings
+    overlap: float
+    """The share of an epoch that may still run when the next one is proposed."""
+    own: NoSettings | SteadySettings | TreeSettings | IslandsSettings
     """The settings that only this strategy has; in the configuration they stand among the rest."""
 
 

@@ -62,7 +62,8 @@ async def take_the_head(start: Start) -> AsyncGenerator[Head]:
         charter = open_charter(workspace, start.raw, version=version("airr"), **start.hashes)
         if start.source:
             fork(start.source, workspace)
-        workspace.stopped.unlink(missing_ok=True)
+        if workspace.stopped.exists():
+            workspace.stopped.unlink()
         with logged_into(workspace.log):
             head = assemble(start, charter.uid, lease)
             nodes = start.shared.nodes

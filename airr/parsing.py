@@ -26,6 +26,7 @@ from airr.config import (
     NoSettings,
     Scheduler,
     Search,
+    SteadySettings,
     TreeSettings,
 )
 from airr.errors import ConfigError
@@ -33,7 +34,11 @@ from airr.ranges import check_bench, check_campaign
 
 Settings = TypeVar("Settings")
 AnyBench = TypeVar("AnyBench", bound=Bench)
-OWN_SETTINGS: Mapping[str, type] = {"tree": TreeSettings, "islands": IslandsSettings}
+OWN_SETTINGS: Mapping[str, type] = {
+    "steady_state": SteadySettings,
+    "tree": TreeSettings,
+    "islands": IslandsSettings,
+}
 """What strategies take beside what all take."""
 CAMPAIGN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
-from airr.config import Bench, Config, IslandsSettings, LocalSettings, NoSettings, TreeSettings
+from airr.config import Bench, Config, LocalSettings, Search
 from airr.errors import ConfigError
 
 Numbers = Mapping[str, float]
@@ -54,7 +54,7 @@ def check_campaign(config: Config) -> None:
     _refuse_above(1, {"search.similarity": search.similarity})
     for role in config.llm.roles.values():
         _check_url(role.base_url)
-    _check_strategy(search.own)
+    _check_strategy(search)
 
 
 def check_bench(bench: Bench) -> None:
@@ -106,14 +106,18 @@ def check_bench(bench: Bench) -> None:
         )
 
 
-def _check_strategy(own: NoSettings | TreeSettings | IslandsSettings) -> None:
-    settings = {f"search.{name}": value for name, value in asdict(own).items()}
-    counted = {"search.breadth", "search.islands", "search.parents"}
+def _check_strategy(search: Search) -> None:
+    settings = {f"search.{name}": value for name, value in asdict(search.own).items()}
+    counted = {"search.breadth", "search.islands", "search.parents", "search.refill"}
     _refuse_below(1, {name: value for name, value in settings.items() if name in counted})
     _refuse_negative(settings)
     for name, value in settings.items():
         if name.endswith("_share") and value > 1:
             raise ConfigError(f"{name}={value}: a share is at most 1")
+    if not 0 <= search.overlap < 1:
+        raise ConfigError(f"search.overlap={search.overlap}: a share of an epoch, below 1")
+    if search.overlap and search.name == "steady_state":
+        raise ConfigError("search.overlap: search=steady_state has no epochs that could overlap")
 
 
 def _refuse_below(least: int, numbers: Numbers) -> None:

@@ -133,6 +133,11 @@ class Idea:
     call_id: str
     created_at: datetime
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Return the epoch, and the number within it: the order of proposing."""
+        return self.epoch, int(self.id.rpartition("-i")[2])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:

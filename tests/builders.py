@@ -17,6 +17,7 @@ from airr.config import (
     RewardFormula,
     Role,
     Search,
+    SteadySettings,
     TreeSettings,
 )
 from airr.records import (
@@ -54,9 +55,11 @@ SEARCH = Search(
     similarity=0.9,
     base=Base.BASELINE,
     caution=0.0,
+    overlap=0.0,
     own=NoSettings(),
 )
 OWN = {
+    "steady_state": SteadySettings(refill=1),
     "tree": TreeSettings(drafts=4, debug_share=0.25, debug_depth=2, breadth=2),
     "islands": IslandsSettings(
         islands=3, exploit_share=0.7, parents=2, migrate_every=2, migrants=1

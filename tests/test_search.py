@@ -2,18 +2,23 @@
 
 from pathlib import Path
 
+import pytest
+
 from airr.executor.codebases import Tree, unpack
 from airr.executor.diffs import unified_diff
 from airr.ledger import load
 from tests import toy
 from tests.test_evolve import airr
 
-SMALL = ["search.epochs=3", "search.ideas_per_epoch=5", "llm=offline", "cluster=local"]
+SMALL = [
+    *("search.epochs=3", "search.ideas_per_epoch=5"),
+    *("llm=offline", "cluster=local", "campaign=toy"),
+]
 
 
 def campaign(place: Path, *settings: str) -> Path:
     env = toy.make_campaign_env(place)
-    done = airr("evolve", *SMALL, *env, "campaign=toy", *settings, cwd=place)
+    done = airr("evolve", *SMALL, *env, *settings, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     return place / "runs" / "toy"
 
@@ -52,3 +57,37 @@ def test_islands_hold_populations_apart(tmp_path: Path):
     children = ideas[ideas.origin == "exploit"].explode("parents").dropna(subset="parents")
     assert len(children)
     assert (ideas.island[children.parents].to_numpy() == children.island.to_numpy()).all()
+
+
+def straggling(place: Path, until: str) -> str:
+    """Return the setting by which one training of epoch 0 waits until a codebase is there."""
+    codebases = place / "runs" / "toy" / "codebases"
+    is_one = f"ls {codebases}/e00-* >&2 && mkdir {place}/straggler"
+    waits = f"until ls {codebases}/{until} >&2; do sleep 0.1; done"
+    script = f"if ({is_one}) 2>/dev/null; then ({waits}) 2>/dev/null; fi; exec {{python}} train.py"
+    return f"env.train.argv=[/bin/sh,-c,'{script}']"
+
+
+@pytest.mark.parametrize(
+    ("search", "until"),
+    [
+        (["search.overlap=0.25"], "e01-*"),
+        (["search=steady_state", "search.refill=1"], "e02-*"),
+    ],
+)
+def test_the_next_ideas_come_while_a_straggler_runs_and_it_counts_when_it_ends(
+    search: list[str], until: str, tmp_path: Path
+):
+    """In steady state, one that lasts as long as all of the next epoch."""
+    alone = ["search.ideas_per_epoch=4", "cluster.sandbox=none", "env.budget_seconds=60"]
+    env = toy.make_campaign_env(tmp_path)
+    settings = [*search, *alone, straggling(tmp_path, until)]
+    done = airr("evolve", *SMALL, *env, *settings, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tables = load(tmp_path / "runs" / "toy")
+    assert (tmp_path / "straggler").exists()
+    assert "over_budget" not in set(tables.outcomes.reason)
+    assert set(tables.outcomes.idea_id) == {*tables.ideas.id, "baseline"}
+    assert tables.ideas.groupby("epoch").size().tolist() == [4, 4, 4]
+    again = airr("evolve", *SMALL, *env, *settings, cwd=tmp_path)
+    assert "campaign toy is complete" in again.stdout, again.stderr

@@ -114,6 +114,12 @@ class Executor:
             self._step_taken.clear()
             await self._step_taken.wait()
 
+    async def until_few_are_open(self, ideas: Sequence[Idea], most: int) -> None:
+        """Return once at most so many of these ideas, given to `run`, have no outcome."""
+        while sum(self.steps.get(idea.id) is not Step.DONE for idea in ideas) > most:
+            self._step_taken.clear()
+            await self._step_taken.wait()
+
     async def measure_baseline(self, repeat: int = 0) -> Outcome:
         """Return the outcome of the unmodified codebase.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 
 from airr.config import Search
-from airr.records import Origin
+from airr.records import Origin, Trial
 from airr.researcher.strategy import IdeaRequest, Past, fresh, sample, split
 
 
@@ -22,6 +22,13 @@ def plan_epoch(
         return fresh(search)
     better = past.better_than_baseline(search.caution)
     exploiting = round(exploit_share(epoch) * search.ideas_per_epoch) if better else 0
+    return divided(past, better, exploiting, search, rng)
+
+
+def divided(
+    past: Past, better: tuple[Trial, ...], exploiting: int, search: Search, rng: random.Random
+) -> tuple[IdeaRequest, ...]:
+    """Return requests of which so many ideas exploit what is `better`, and the rest explores."""
     pools = (
         (Origin.EXPLOIT, exploiting, better),
         (Origin.EXPLORE, search.ideas_per_epoch - exploiting, past.trials),

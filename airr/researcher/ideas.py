@@ -62,8 +62,9 @@ class Ideator:
         epoch: int,
         baseline: Scored,
         tried: Sequence[str],
+        first: int = 0,
     ) -> tuple[Idea, ...]:
-        """Return the ideas of an epoch, numbered in the order of its requests.
+        """Return ideas of an epoch, numbered from `first` on in the order of the requests.
 
         The requests are asked side by side; what repeats an idea of `tried`, or an earlier one
         of this epoch, is dropped and asked for again.
@@ -74,7 +75,7 @@ class Ideator:
         """
         score = f"{baseline.metric:.4f}"
         conversations = _with_sharing(
-            [Conversation.of(one, n, epoch, score, tried) for n, one in enumerate(requests)]
+            [Conversation.of(one, n, epoch, score, tried) for n, one in enumerate(requests, first)]
         )
         offers = await _all_of(self._offer(one) for one in conversations)
         ideas: list[Idea] = []
@@ -82,7 +83,7 @@ class Ideator:
             known = [*tried, *(idea.text for idea in ideas)]
             found = await self._fill(request, offer, known)
             ideas += [
-                self._idea(request, made, block, epoch, len(ideas) + n)
+                self._idea(request, made, block, epoch, first + len(ideas) + n)
                 for n, (made, block) in enumerate(found)
             ]
         return tuple(ideas)

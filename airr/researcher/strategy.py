@@ -71,7 +71,9 @@ class Past:
 
 
 Strategy = Callable[[Past, int, Search, random.Random], tuple[IdeaRequest, ...]]
-"""(past, epoch, settings, rng) -> the requests of that epoch, together of its whole size."""
+"""(past, epoch, settings, rng) -> the requests of `settings.ideas_per_epoch` ideas.
+
+They are a whole epoch, or in steady state the part of one that is due."""
 
 
 def fresh(search: Search) -> tuple[IdeaRequest, ...]:

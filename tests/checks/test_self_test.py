@@ -115,7 +115,6 @@ def test_what_the_contract_lacks_is_told_with_its_remedy(env: list[str], tmp_pat
         "env.score.argv=['{python}','{env}/codebase/recipe.py']": ("scorer", "lies in codebase/"),
         "env.score.argv=['true']": ("scorer", "names no file"),
         "env.checkpoint=../x": ("settings", "below the run's output folder"),
-        "env.metric.plausible=[3,2]": ("settings", "no score lies between"),
         f"env.sealed_data={tmp_path}/train_data": ("data", "it lies in the training data"),
         f"env.train_data={tmp_path}/nowhere": ("data", "there is none in"),
     }

@@ -52,6 +52,7 @@ def test_training_reports_its_speed_and_size(data: Path, tmp_path: Path):
     assert "mfu" not in told, "nobody states the peak of a CPU"
 
 
+@pytest.mark.long
 def test_where_the_clock_counts_the_steps_the_rate_has_decayed_at_the_deadline(
     data: Path, tmp_path: Path
 ):

@@ -94,7 +94,7 @@ def test_nanogpt_tiny_trains_under_srun_on_nodes_of_eight_gpus(
         [
             *HASTE,
             "search.epochs=1",
-            "search.ideas_per_epoch=4",
+            "search.ideas_per_epoch=3",
             "+env.train.environment.AIRR_STEPS=60",
             "env.score_settings.tokens=65536",
             "env.score_settings.compared=64",

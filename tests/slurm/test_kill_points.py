@@ -29,6 +29,7 @@ from tests.slurm.cluster import VirtualCluster
 from tests.slurm.commands import Commands
 from tests.slurm.daemons import wait_until
 
+pytestmark = pytest.mark.long
 HASTE = ["llm=offline", "cluster=slurm", "cluster.tick_seconds=0.5", "cluster.lost_after_seconds=3"]
 SEARCH = ["search.epochs=2", "search.ideas_per_epoch=4", "cluster.sandbox=none"]
 
@@ -217,7 +218,6 @@ def test_a_head_killed_at_six_points_in_a_row_neither_loses_nor_doubles_anything
     ground.campaign("first").outlive(FIRST)
 
 
-@pytest.mark.long
 @pytest.mark.timeout(3 * PATIENCE)
 @pytest.mark.parametrize("chain", OTHERS)
 def test_a_head_killed_at_every_other_point_neither_loses_nor_doubles_anything(

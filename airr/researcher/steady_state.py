@@ -1,0 +1,26 @@
+"""Steady state: a few ideas whenever as many have ended, with parents from all that is known.
+
+The asynchronous form of the paper's evolution (arXiv 2601.14525, section 4), after Real et al.
+(arXiv 1703.01041): no node waits for the slowest run of an epoch. An epoch is then a count of
+ideas; each idea exploits with the share that evolution has in that epoch, or explores.
+"""
+
+from __future__ import annotations
+
+import random
+
+from airr.config import Search
+from airr.researcher.evolution import divided, exploit_share
+from airr.researcher.strategy import IdeaRequest, Past, fresh
+
+
+def plan_epoch(
+    past: Past, epoch: int, search: Search, rng: random.Random
+) -> tuple[IdeaRequest, ...]:
+    """Return the requests of the ideas that are due, `search.ideas_per_epoch` of them."""
+    if epoch == 0 or not past.trials:
+        return fresh(search)
+    better = past.better_than_baseline(search.caution)
+    share = exploit_share(epoch) if better else 0.0
+    exploiting = sum(rng.random() < share for _ in range(search.ideas_per_epoch))
+    return divided(past, better, exploiting, search, rng)
