@@ -82,10 +82,10 @@ class Models:
         """Return what an idea is worth."""
         return self._world.loss_of(self.recipes[idea_id])
 
-    def answer(self, requests: Sequence[IdeaRequest], epoch: int) -> list[Trial]:
-        """Return the trials of an epoch."""
+    def answer(self, requests: Sequence[IdeaRequest], epoch: int, first: int = 0) -> list[Trial]:
+        """Return the trials of an epoch, or of the part of it that begins with that number."""
         wanted = [request for request in requests for _ in range(request.count)]
-        return [self._try(request, epoch, number) for number, request in enumerate(wanted)]
+        return [self._try(request, epoch, number) for number, request in enumerate(wanted, first)]
 
     def _try(self, request: IdeaRequest, epoch: int, number: int) -> Trial:
         recipe, parents = self._propose(request)

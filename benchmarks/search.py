@@ -5,7 +5,8 @@
 Each seed draws a world (benchmarks/landscape.py) in which every arm, with the settings of conf/ and
 the overrides that its name says, runs a campaign of epochs x ideas. An arm's result is the true
 gain over the baseline of the idea that looked best so far by its noisy score: what a campaign would
-hand over. Differences are paired by world; intervals are 95 % (Student's t, over seeds).
+hand over. Where ideas are proposed while others run, those end in any order. Differences are paired
+by world; intervals are 95 % (Student's t, over seeds).
 
 What this can show is how the rules of selection compare if ideas combine as they do here. It says
 nothing about how well a model refines an idea: that is assumed.
@@ -38,6 +39,7 @@ from airr.ledger import Ledger
 from airr.llm.journal import Journal
 from airr.parsing import parse_config
 from airr.records import Scored, Trial, row_of
+from airr.researcher.cohorts import cohorts_of, open_at_most
 from airr.researcher.strategies import strategy_named
 from airr.researcher.strategy import Past
 from airr.significance import half_interval
@@ -49,6 +51,10 @@ ARMS = (
     "evolution",
     "evolution search.base=parent",
     "evolution search.caution=1",
+    "evolution search.overlap=0.25",
+    "evolution search.overlap=0.5",
+    "steady_state",
+    "steady_state search.base=parent",
     "tree",
     "tree search.base=parent",
     "islands",
@@ -80,15 +86,24 @@ def course_of(arm: str, seed: int, epochs: int, ideas: int) -> Course:
     search, metric = settings_of(arm, epochs, ideas)
     models = Models(World.of(random.Random(seed)), search, random.Random(f"{seed}/{arm}"))
     past = Past(trials=(), baseline=models.baseline(), metric=metric)
-    plan, gains = strategy_named(search.name), list[float]()
-    for epoch in range(epochs):
-        requests = plan(past, epoch, search, random.Random(f"{seed}/{epoch}"))
-        past = replace(past, trials=(*past.trials, *models.answer(requests, epoch)))
-        gains.append(UNMODIFIED - models.true_loss(best_looking(past.trials).idea.id))
-    scored = [one for one in past.trials if isinstance(one.outcome, Scored)]
+    plan, clock = strategy_named(search.name), random.Random(f"{seed}/clock")
+    tried, known, running = list[Trial](), list[Trial](), list[Trial]()
+    for cohort in cohorts_of(search):
+        while len(running) > open_at_most(search):  # runs end in any order
+            known.append(running.pop(clock.randrange(len(running))))
+        past = replace(past, trials=tuple(sorted(known, key=lambda one: one.idea.place)))
+        place = f"{cohort.epoch}/{cohort.first}" if cohort.first else f"{cohort.epoch}"
+        due = replace(search, ideas_per_epoch=cohort.size)
+        requests = plan(past, cohort.epoch, due, random.Random(f"{seed}/{place}"))
+        made = models.answer(requests, cohort.epoch, cohort.first)
+        tried += made
+        running += made
+    ends = [sum(one.idea.epoch <= epoch for one in tried) for epoch in range(epochs)]
+    best = [best_looking(tried[:end]).idea.id for end in ends]
+    scored = [one for one in tried if isinstance(one.outcome, Scored)]
     return Course(
-        gains=tuple(gains),
-        failed=1 - len(scored) / len(past.trials),
+        gains=tuple(UNMODIFIED - models.true_loss(idea_id) for idea_id in best),
+        failed=1 - len(scored) / len(tried),
         better=statistics.mean(models.true_loss(one.idea.id) < UNMODIFIED for one in scored),
     )
 
@@ -175,7 +190,7 @@ def draw(courses: Mapping[str, Sequence[Course]], path: Path) -> None:
 def selection_seconds() -> str:
     """Say how long each strategy takes to select from a campaign of many outcomes."""
     lines: list[str] = []
-    for name in ("best_of_n", "evolution", "tree", "islands"):
+    for name in ("best_of_n", "evolution", "steady_state", "tree", "islands"):
         search, metric = settings_of(name, epochs=MANY // 100, ideas=100)
         rng = random.Random(0)
         models = Models(World.of(rng), search, rng)
