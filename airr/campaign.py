@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from airr.book import Book
+from airr.cohorts import Cohort, cohorts_of, open_at_most
 from airr.config import Config
 from airr.errors import AirrError, BudgetSpent
 from airr.executor.executor import Executor
 from airr.records import Idea, Scored, Trial, Withheld, how_it_ended
-from airr.researcher.cohorts import Cohort, cohorts_of, open_at_most
 from airr.researcher.ideas import Ideator
 from airr.researcher.strategies import INDEPENDENT, strategy_named
 from airr.researcher.strategy import Past
@@ -122,8 +122,8 @@ class Campaign:
 
     def _proposed(self, cohort: Cohort) -> tuple[Idea, ...]:
         """Return the ideas of a cohort that an earlier head has proposed."""
-        numbers = range(cohort.first, cohort.first + cohort.size)
-        return tuple(i for i in self.book.ideas_of(cohort.epoch) if i.place[1] in numbers)
+        ideas = self.book.ideas_of(cohort.epoch)
+        return tuple(idea for idea in ideas if idea.place in cohort.places)
 
     async def _propose(self, cohort: Cohort, baseline: Scored) -> tuple[Idea, ...]:
         """Return the ideas of a cohort, which stand in the ledger before any of them is used."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from airr.cohorts import Cohort
 from airr.config import Implement, Search
 from airr.records import BASELINE, Idea
 
@@ -20,7 +21,7 @@ class Left:
 
     runs: tuple[int, ...]
     to_propose: tuple[int, ...]
-    """Ideas to ask for, by epoch."""
+    """Ideas to ask for, by cohort."""
     to_implement: int
 
     @property
@@ -30,26 +31,23 @@ class Left:
 
 
 def left_of(
-    epochs_wanted: int,
-    ideas_per_epoch: int,
+    cohorts: Iterable[Cohort],
     ideas: Sequence[Idea],
     *,
     done: Collection[str],
     patched: Collection[str] = (),
 ) -> Left:
     """Return what is left; `done` and `patched` are ids of ideas, the baseline among the first."""
-    proposed = Counter(idea.epoch for idea in ideas)
+    proposed = {idea.place for idea in ideas}
+    due = [cohort for cohort in cohorts if proposed.isdisjoint(cohort.places)]
     open_ideas = [idea for idea in ideas if idea.id not in done]
-    waiting = Counter(idea.epoch for idea in open_ideas)
-    epochs = range(max(epochs_wanted, *(epoch + 1 for epoch in proposed), 0))
-    to_propose = tuple(
-        0 if epoch in proposed or epoch >= epochs_wanted else ideas_per_epoch for epoch in epochs
-    )
-    by_epoch = tuple(new + waiting[epoch] for epoch, new in zip(epochs, to_propose, strict=True))
+    runs = Counter(idea.epoch for idea in open_ideas)
+    for cohort in due:
+        runs[cohort.epoch] += cohort.size
     return Left(
-        runs=(0 if BASELINE in done else 1, *by_epoch),
-        to_propose=to_propose,
-        to_implement=sum(to_propose) + sum(idea.id not in patched for idea in open_ideas),
+        runs=(0 if BASELINE in done else 1, *(runs[epoch] for epoch in sorted(runs))),
+        to_propose=tuple(cohort.size for cohort in due),
+        to_implement=runs.total() - sum(idea.id in patched for idea in open_ideas),
     )
 
 

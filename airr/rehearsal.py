@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airr.cluster.protocol import JobArray, Preview
+from airr.cohorts import cohorts_of
 from airr.config import Config
 from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
 from airr.executor.openruns import recover_open_runs
@@ -92,8 +93,7 @@ def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = N
 def _left(config: Config, known: Workspace) -> Left:
     outcomes = read_records(known.ledger, OutcomeRow)
     return left_of(
-        config.search.epochs,
-        config.search.ideas_per_epoch,
+        cohorts_of(config.search),
         read_records(known.ledger, Idea),
         done={row.idea_id for row in outcomes if row.repeat == 0},
         patched={patch.idea_id for patch in read_records(known.ledger, Patch) if patch.applied},

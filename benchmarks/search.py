@@ -33,13 +33,13 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from airr.book import Book
+from airr.cohorts import cohorts_of, open_at_most
 from airr.composition import compositions
 from airr.config import Metric, Search
 from airr.ledger import Ledger
 from airr.llm.journal import Journal
 from airr.parsing import parse_config
 from airr.records import Scored, Trial, row_of
-from airr.researcher.cohorts import cohorts_of, open_at_most
 from airr.researcher.strategies import strategy_named
 from airr.researcher.strategy import Past
 from airr.significance import half_interval

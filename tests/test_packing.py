@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from airr.cancellation import Cancellation, Job
 from airr.cluster.protocol import TaskState
+from airr.cohorts import cohorts
 from airr.config import Config
 from airr.display.cancelled import told_of
 from airr.errors import ConfigError
@@ -177,7 +178,7 @@ def test_cpus_per_gpu_replaces_the_environment_s_cpus_only_where_there_are_gpus(
 
 
 def test_what_may_share_a_task_is_what_is_ready_in_the_same_stretch():
-    left = left_of(2, 9, [], done=set())
+    left = left_of(cohorts(2, 9, None), [], done=set())
     assert left.runs == (1, 9, 9)
     assert full_tasks(left, pack=8) == 1 + 2 + 2
     assert full_tasks(left, pack=1) == left.total_runs

@@ -52,8 +52,8 @@ def _campaign(rehearsal: Rehearsal) -> str:
         env=f"{config.env.name}: {config.env.title}",
         cluster=f"{cluster.scheduler}: {rehearsal.place}; candidates run {shield}",
         llm=models_text(config.llm),
-        search=f"{config.search.name}: {config.search.epochs} epochs of "
-        f"{config.search.ideas_per_epoch} ideas, seed {config.seed}",
+        search=f"{config.search.name}: {counted(config.search.epochs, 'epoch')} of "
+        f"{counted(config.search.ideas_per_epoch, 'idea')}, seed {config.seed}",
     )
 
 

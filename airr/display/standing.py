@@ -10,6 +10,7 @@ from rich.text import Text
 from airr.batch import Batch
 from airr.charter import Charter, read_charter
 from airr.cluster.queue import Glance, describe
+from airr.cohorts import cohorts
 from airr.config import Metric, Sandbox
 from airr.display.tables import (
     UNSHIELDED,
@@ -157,7 +158,8 @@ def _beats(workspace: Workspace, run: OpenRun) -> bool:
 def _to_come(charter: Charter, ideas: list[Idea], done: set[str]) -> str:
     """Return the GPU-hours that are left to spend, if there are any."""
     env, search = charter.config["env"], charter.config["search"]
-    left = left_of(search["epochs"], search["ideas_per_epoch"], ideas, done=done)
+    planned = cohorts(search["epochs"], search["ideas_per_epoch"], search.get("refill"))
+    left = left_of(planned, ideas, done=done)
     sizes = ("nodes", "gpus", "budget_seconds", "score_seconds")
     hours = hours_of(left.total_runs, **{size: env[size] for size in sizes})
     return f" spent; at most {hours.gpu_most:.1f} GPU-hours to come" if hours.gpu_most else ""

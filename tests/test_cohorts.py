@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airr.cohorts import Cohort, cohorts_of, open_at_most
 from airr.config import SteadySettings
-from airr.researcher.cohorts import Cohort, cohorts_of, open_at_most
 from airr.researcher.strategies import STRATEGIES
 from tests.builders import search_by
 
@@ -20,11 +20,7 @@ def test_every_idea_of_every_epoch_is_in_one_cohort_in_order(
     search = search_by(name, epochs=epochs, ideas_per_epoch=ideas)
     if name == "steady_state":
         search = replace(search, own=SteadySettings(refill=refill))
-    places = [
-        (cohort.epoch, number)
-        for cohort in cohorts_of(search)
-        for number in range(cohort.first, cohort.first + cohort.size)
-    ]
+    places = [place for cohort in cohorts_of(search) for place in cohort.places]
     assert places == [(epoch, number) for epoch in range(epochs) for number in range(ideas)]
     assert 0 <= open_at_most(search) < ideas
 

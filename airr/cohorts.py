@@ -22,18 +22,27 @@ class Cohort:
     first: int
     size: int
 
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """Return the places of its ideas, see `Idea.place`."""
+        return [(self.epoch, number) for number in range(self.first, self.first + self.size)]
+
 
 def cohorts_of(search: Search) -> Iterator[Cohort]:
-    """Yield every cohort of a campaign, in order.
+    """Yield every cohort of a campaign, in order."""
+    refill = search.own.refill if isinstance(search.own, SteadySettings) else None
+    return cohorts(search.epochs, search.ideas_per_epoch, refill)
 
-    In steady state the first epoch comes at once, for it has nothing to learn from.
+
+def cohorts(epochs: int, ideas: int, refill: int | None) -> Iterator[Cohort]:
+    """Yield so many epochs of so many ideas, each at once or by `refill` ideas.
+
+    The first epoch comes at once in any case, for it has nothing to learn from.
     """
-    size = search.ideas_per_epoch
-    for epoch in range(search.epochs):
-        own = search.own
-        step = own.refill if isinstance(own, SteadySettings) and epoch else size
-        for first in range(0, size, step):
-            yield Cohort(epoch=epoch, first=first, size=min(step, size - first))
+    for epoch in range(epochs):
+        step = refill if refill and epoch else ideas
+        for first in range(0, ideas, step):
+            yield Cohort(epoch=epoch, first=first, size=min(step, ideas - first))
 
 
 def open_at_most(search: Search) -> int:
