@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airr import interrupts
 from airr.errors import AirrError
-from airr.verb import BUDGET_SPENT, pop_dry_run, run_verb
+from airr.verb import BUDGET_SPENT, pop_dry_run, pop_flag, run_verb
 
 if TYPE_CHECKING:
     from airr.config import Config
@@ -21,7 +21,8 @@ def main(raw: dict[str, Any]) -> None:
     from airr.parsing import parse_config  # noqa: PLC0415 - these take seconds, --help needs none
     from airr.start import start_of  # noqa: PLC0415
 
-    forked_from, once, dry_run = raw.pop("fork"), raw.pop("once"), pop_dry_run(raw, "prompts")
+    forked_from, once = raw.pop("fork"), pop_flag(raw, "once")
+    dry_run = pop_dry_run(raw, "prompts")
     config = parse_config(raw)
     if dry_run:
         _rehearse(config, raw, forked_from, whole_prompts=dry_run == "prompts")
@@ -62,7 +63,7 @@ def sweep(raws: Sequence[dict[str, Any]]) -> None:
         for raw, dry_run in zip(raws, dry_runs, strict=True):
             main({**raw, "dry_run": dry_run})
         return
-    asked = [(raw.pop("fork"), raw.pop("once")) for raw in raws]
+    asked = [(raw.pop("fork"), pop_flag(raw, "once")) for raw in raws]
     once = any(once for _, once in asked)
     lanes = [
         Lane(config=parse_config(raw), raw=raw, forked_from=source)

@@ -9,6 +9,8 @@ from airr.config import Bench
 from airr.errors import ConfigError
 from airr.executor.plans import preflight_plan, training_plan
 
+DEFAULT_DATA = "data"
+"""What conf/ has for `data`."""
 MANIFEST = "manifest.json"
 """In a folder of data, where an environment writes one: its files, below `shards` or `files`."""
 
@@ -19,18 +21,19 @@ def check_data(config: Bench) -> None:
     Raises:
         ConfigError: it is not; the message names what is missing, and the command that makes it.
     """
+    elsewhere = "" if config.data == DEFAULT_DATA else f" data={config.data}"
     for plan in (training_plan(config), preflight_plan(config)):
         for folder in (plan.train_data, plan.sealed_data):
             if missing := _missing(Path(folder)):
                 raise ConfigError(
                     f"the data of env={config.env.name} is not there ({missing}): "
-                    f"python -m airr.prepare env={config.env.name}"
+                    f"python -m airr.prepare env={config.env.name}{elsewhere}"
                 )
 
 
 def _missing(folder: Path) -> Path | None:
     """Return the first file or folder that should be there and is not, or cannot be read."""
-    if not folder.is_dir():
+    if not folder.is_dir() or not any(folder.iterdir()):
         return folder
     manifest = folder / MANIFEST
     if not manifest.exists():

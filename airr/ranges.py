@@ -115,7 +115,7 @@ def _check_strategy(search: Search) -> None:
         if name.endswith("_share") and value > 1:
             raise ConfigError(f"{name}={value}: a share is at most 1")
     if not 0 <= search.overlap < 1:
-        raise ConfigError(f"search.overlap={search.overlap}: a share of an epoch, below 1")
+        raise ConfigError(f"search.overlap={search.overlap}: it must be at least 0, and below 1")
     if search.overlap and search.name == "steady_state":
         raise ConfigError("search.overlap: search=steady_state has no epochs that could overlap")
 

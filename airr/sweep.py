@@ -61,7 +61,9 @@ def _start_of(lane: Lane, shared: Shared) -> Start:
     try:
         return start_of(lane.config, lane.raw, lane.forked_from, shared)
     except AirrError as error:
-        raise type(error)(f"campaign {lane.config.campaign}: {error}") from error
+        named = f"campaign {lane.config.campaign}"
+        said = str(error) if str(error).startswith(named) else f"{named}: {error}"
+        raise type(error)(said) from error
 
 
 async def _run(lane: Lane, start: Start, *, once: bool) -> None:

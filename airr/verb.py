@@ -114,6 +114,18 @@ def pop_dry_run(raw: dict[str, Any], *more: str) -> bool | str:
     raise ConfigError(f"+dry_run={said}: choose one of {', '.join(('true', 'false', *more))}")
 
 
+def pop_flag(raw: dict[str, Any], name: str) -> bool:
+    """Take a setting that is true or false out of a verb's settings.
+
+    Raises:
+        ConfigError: it is anything else.
+    """
+    said = raw.pop(name)
+    if isinstance(said, bool):
+        return said
+    raise ConfigError(f"{name}={said}: choose one of true, false")
+
+
 def _stop_writing() -> None:
     """Let nothing be written to a pipe that nobody reads on, such as that of `... | head`."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

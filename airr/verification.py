@@ -125,18 +125,25 @@ def fresh_seed(used: frozenset[int]) -> int:
     return (max(used) // SEEDS_APART + 1) * SEEDS_APART
 
 
-def choose(searched: Searched, already: Sequence[str], count: int) -> list[Idea]:
-    """Return the ideas to verify: those chosen before, and the best others up to `count`.
+def check_verification(config: Verification, searched: Searched) -> None:
+    """Refuse to verify where there is nothing to be verified.
 
     Raises:
+        ConfigError: no idea is asked for.
         WorkspaceError: no idea of the campaign has a score.
     """
+    if config.top < 1:
+        raise ConfigError(f"top={config.top}: it must be at least 1")
+    if searched.scores.keys().isdisjoint(searched.ideas):
+        raise WorkspaceError(f"campaign {searched.workspace.name} has no scored idea to verify")
+
+
+def choose(searched: Searched, already: Sequence[str], count: int) -> list[Idea]:
+    """Return the ideas to verify: those chosen before, and the best others up to `count`."""
     ranked = sorted(
         (one for one in searched.scores if one in searched.ideas),
         key=lambda one: (-searched.metric.gain(searched.scores[one], over=0.0), one),
     )
-    if not ranked:
-        raise WorkspaceError(f"campaign {searched.workspace.name} has no scored idea to verify")
     wanted = [*already, *(one for one in ranked if one not in already)]
     return [searched.ideas[one] for one in wanted[: max(count, len(already))]]
 

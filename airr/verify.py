@@ -16,7 +16,13 @@ def main(raw: dict[str, Any]) -> None:
     from airr.errors import ConfigError  # noqa: PLC0415
     from airr.measuring import take_the_measure  # noqa: PLC0415
     from airr.parsing import parse_bench  # noqa: PLC0415 - these take seconds, --help needs none
-    from airr.verification import Verification, adopt, read_search, settings_of  # noqa: PLC0415
+    from airr.verification import (  # noqa: PLC0415
+        Verification,
+        adopt,
+        check_verification,
+        read_search,
+        settings_of,
+    )
     from airr.workspace import Workspace, campaign_folder  # noqa: PLC0415
 
     if raw["campaign"] is None:
@@ -28,6 +34,7 @@ def main(raw: dict[str, Any]) -> None:
     searched = read_search(Workspace(folder.absolute()))
     settings = settings_of(raw, searched)
     config = parse_bench(Verification, settings)
+    check_verification(config, searched)
     if is_dry:
         print(foretold(config, codebases=1 + config.top))  # noqa: T201 - the verb's output
         return

@@ -64,6 +64,7 @@ def test_every_option_of_every_group_composes_and_parses(option: str):
         ("env.metric.plausible", [5, 1], r"the lower bound comes first"),
         ("budget.usd", float("nan"), r"budget\.usd=nan: it must be a number"),
         ("budget.gpu_hours", float("inf"), r"budget\.gpu_hours=inf: it must be a number"),
+        ("search.overlap", -0.1, r"search\.overlap=-0\.1: it must be at least 0, and below 1"),
         ("search.similarity", 2, r"search\.similarity=2\.0: it must be at most 1"),
         ("search.epochs", 10**12, r"search\.epochs=1000000000000: it must be at most 10000"),
         ("seed", -1, r"seed=-1: it must not be negative"),

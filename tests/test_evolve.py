@@ -184,8 +184,16 @@ def test_of_a_sweep_nothing_begins_where_one_campaign_may_not(
     swept = ["-m", "campaign=toy,sound", "seed=9"]
     refused = airr("evolve", *QUICK, *toy_env, *swept, cwd=place)
     assert refused.returncode == 2
-    assert "campaign toy: campaign toy was started with other settings" in refused.stderr
+    assert "airr: campaign toy was started with other settings" in refused.stderr
     assert not (place / "runs" / "sound").exists()
+
+
+def test_fewer_epochs_than_there_are_leave_the_later_ones_and_say_so(
+    finished, place: Path, toy_env: list[str]
+):
+    told = airr("evolve", *QUICK, *toy_env, "campaign=toy", "search.epochs=1", cwd=place)
+    assert re.search(r"nothing was left to do in 1 epoch of .* toy, which has \d", told.stdout)
+    assert "is complete" not in told.stdout
 
 
 @pytest.mark.parametrize("said", ["", "maybe", "0"])

@@ -139,6 +139,12 @@ def test_ideas_are_not_run_on_another_codebase(searched: Path, place: Path):
     assert "has the codebase of envs/nanogpt, but the ideas of toy are diffs" in refused.stderr
 
 
+def test_a_verification_of_nothing_is_refused(searched: Path, place: Path):
+    refused = airr("verify", "campaign=toy", "top=0", *HERE, cwd=place)
+    assert refused.returncode == 2
+    assert "top=0: it must be at least 1" in refused.stderr
+
+
 def test_what_is_no_search_is_not_verified(place: Path, noisy: list[str]):
     airr("baseline", "seeds=1", *HERE, *noisy, "campaign=single", cwd=place)
     assert "is no search" in airr("verify", "campaign=single", *HERE, cwd=place).stderr

@@ -42,6 +42,15 @@ def test_a_manifest_that_cannot_be_read_counts_as_data_that_is_not_there(
         check_data(parse_config(composed(*env)))
 
 
+def test_an_empty_folder_is_told_with_where_to_prepare_it(env: list[str], tmp_path: Path):
+    for file in sealed(tmp_path).iterdir():
+        file.unlink()
+    with pytest.raises(
+        ConfigError, match=r"sealed_data\): python -m airr\.prepare env=\S+ data=/elsewhere$"
+    ):
+        check_data(parse_config(composed(*env, "data=/elsewhere")))
+
+
 def test_a_folder_that_is_gone_is_told_by_name(env: list[str], tmp_path: Path):
     sealed(tmp_path).rename(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match=r"sealed_data\): python -m airr\.prepare"):

@@ -25,6 +25,8 @@ TaskId = tuple[str, int]
 class Local:
     """A `Cluster` of this machine alone."""
 
+    complaint = ""
+
     def __init__(self, slots: Slots) -> None:
         """Start with nothing of its own; others may run tasks in the same slots."""
         self._slots = slots

@@ -94,6 +94,11 @@ class Cluster(Protocol):
         """Return where jobs will run, in the words of a person."""
         ...
 
+    @property
+    def complaint(self) -> str:
+        """Return what the scheduler last said instead of an answer, "" if nothing."""
+        ...
+
     async def submit(self, array: JobArray) -> None:
         """Queue an array, at most once at a time by its name.
 

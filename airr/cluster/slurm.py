@@ -67,6 +67,12 @@ class Slurm:
         self._ended: dict[RowId, Row] = {}
         self._tries: Counter[tuple[str, int]] = Counter()
         self._duplicates: Sequence[str] = ()
+        self._complaint = ""
+
+    @property
+    def complaint(self) -> str:
+        """Return what one of Slurm's commands last said instead of an answer."""
+        return self._complaint
 
     @property
     def place(self) -> str:
@@ -234,9 +240,12 @@ class Slurm:
         return self._site
 
     async def _query(self, argv: Sequence[str]) -> Answer:
-        return await run_command(
+        answer = await run_command(
             argv, environment=self._query_environment | ENVIRONMENT, seconds=QUERY_SECONDS
         )
+        if not answer.succeeded:
+            self._complaint = f"{argv[0]}: {answer.complaint}"
+        return answer
 
 
 def parse_site(text: str) -> Site:

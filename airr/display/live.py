@@ -66,11 +66,18 @@ async def follow(head: Head, arguments: Sequence[str]) -> AsyncGenerator[None]:
     finally:
         logging.getLogger("airr").removeHandler(warnings)
     if had == len(head.book.outcomes) and not head.campaign.stopped:
-        console.print(
-            f"\ncampaign {head.workspace.name} is complete: nothing was left to do in its "
-            f"{counted(head.config.search.epochs, 'epoch')}"
-        )
+        console.print(f"\n{_nothing_left(head)}")
     console.print(closing(head, news.seconds, arguments), soft_wrap=True)
+
+
+def _nothing_left(head: Head) -> str:
+    """Return why there was nothing to do: all is done, or fewer epochs are asked for than begun."""
+    campaign, asked = f"campaign {head.workspace.name}", head.config.search.epochs
+    epochs, begun = counted(asked, "epoch"), _epochs_done(head)
+    if begun == asked:
+        return f"{campaign} is complete: nothing was left to do in its {epochs}"
+    goes_on = f"search.epochs={begun} goes on with those"
+    return f"nothing was left to do in {epochs} of {campaign}, which has {begun}: {goes_on}"
 
 
 class _Warnings(logging.Handler):

@@ -27,7 +27,7 @@ from airr.forecast import hours_of, left_of
 from airr.lease import holder_of
 from airr.ledger import read_records, read_table
 from airr.parsing import parse
-from airr.records import BASELINE, Call, Idea, OutcomeRow, Run, Scored, outcome_of
+from airr.records import BASELINE, Call, Failed, Idea, OutcomeRow, Run, Scored, outcome_of
 from airr.summary import best_ideas, failures, gpu_hours_of, withheld
 from airr.workspace import Workspace, names_in
 
@@ -69,8 +69,12 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
     scored = sum(isinstance(outcome, Scored) for outcome in own.values())
     spent = spend_lines(read_records(workspace.ledger, Call))
     epoch = max((idea.epoch for idea in ideas.values()), default=0)
+    baseline = outcomes.get(BASELINE)
+    state = _state(workspace, len(own), len(ideas), wanted)
+    if isinstance(baseline, Failed):
+        state = f"ended: the unmodified codebase failed ({baseline.reason}): start another one"
     text = [
-        f"{workspace.name}: {_state(workspace, len(own), len(ideas), wanted)}",
+        f"{workspace.name}: {state}",
         f"  epoch {epoch + 1} of {epochs}; {len(ideas)} ideas proposed, "
         f"{scored} scored, {failure_line(failures(own))}",
         *(f"  {line}" for line in withheld_lines(withheld(own))),
@@ -80,7 +84,6 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
         f"  {gpu_hours_of(runs):.1f} GPU-hours"
         f"{_to_come(charter, list(ideas.values()), set(outcomes))}",
     ]
-    baseline = outcomes.get(BASELINE)
     if not isinstance(baseline, Scored):
         return Group(with_warning("\n".join(text)))
     best = best_ideas(ideas, outcomes, metric, BEST_SHOWN)

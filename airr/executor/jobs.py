@@ -186,7 +186,8 @@ class Scheduler:
     def _note_silence(self, *, is_silent: bool) -> None:
         """Say once that the cluster does not answer, and once that it does again."""
         if is_silent and not self._is_silent:
-            log.warning("the scheduler does not answer: nothing is concluded, this head waits")
+            said = f" ({self._cluster.complaint})" if self._cluster.complaint else ""
+            log.warning("the scheduler does not answer%s: nothing is concluded, we wait", said)
         if self._is_silent and not is_silent:
             log.warning("the scheduler answers again")
         self._is_silent = is_silent

@@ -67,6 +67,7 @@ class Moody(Local):
     """A cluster that does not always answer."""
 
     is_silent = False
+    complaint = "no controller"
 
     async def largest_array(self) -> int | None:
         return None if self.is_silent else await super().largest_array()
@@ -218,7 +219,7 @@ async def test_of_a_silent_scheduler_one_line_is_told_and_one_when_it_answers_ag
         assert isinstance(await waiting, Scored)
     told = [text for text in caplog.messages if text.startswith("the scheduler")]
     assert told == [
-        "the scheduler does not answer: nothing is concluded, this head waits",
+        "the scheduler does not answer (no controller): nothing is concluded, we wait",
         "the scheduler answers again",
     ]
 
