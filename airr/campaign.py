@@ -71,9 +71,10 @@ class Campaign:
         try:
             return await work
         except BudgetSpent as reason:
+            if not self.stopped:  # other cohorts under way meet the same bound
+                log.info("%s", reason)
+                log.warning("a bound of the budget is reached: what runs ends, nothing new begins")
             self.stopped = str(reason)
-            log.info("%s", reason)
-            log.warning("a bound of the budget is reached: what runs ends, nothing new begins")
             return None
 
     @property

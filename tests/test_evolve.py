@@ -188,6 +188,18 @@ def test_of_a_sweep_nothing_begins_where_one_campaign_may_not(
     assert not (place / "runs" / "sound").exists()
 
 
+def test_a_baseline_that_fails_ends_its_campaign_and_status_says_so(
+    place: Path, toy_env: list[str]
+):
+    broken = ["campaign=broken", "env.train.argv=[/bin/false]"]
+    ended = airr("evolve", *QUICK, *toy_env, *broken, cwd=place)
+    assert ended.returncode == 2
+    assert "the unmodified codebase of env=nanogpt_tiny fails" in ended.stderr
+    told = airr("status", "campaign=broken", cwd=place).stdout
+    assert "broken: ended: the unmodified codebase failed (crash): start another one" in told
+    shutil.rmtree(place / "runs" / "broken")
+
+
 def test_fewer_epochs_than_there_are_leave_the_later_ones_and_say_so(
     finished, place: Path, toy_env: list[str]
 ):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 
 from airr.config import Search
-from airr.records import Origin, Trial
+from airr.records import Origin
 from airr.researcher.strategy import IdeaRequest, Past, fresh, sample, split
 
 
@@ -18,17 +18,21 @@ def plan_epoch(
     past: Past, epoch: int, search: Search, rng: random.Random
 ) -> tuple[IdeaRequest, ...]:
     """Return the requests of one epoch; parents are drawn anew for each of them."""
-    if epoch == 0 or not past.trials:
-        return fresh(search)
-    better = past.better_than_baseline(search.caution)
-    exploiting = round(exploit_share(epoch) * search.ideas_per_epoch) if better else 0
-    return divided(past, better, exploiting, search, rng)
+    exploiting = round(exploit_share(epoch) * search.ideas_per_epoch)
+    return divided(exploiting, past, epoch, search, rng)
 
 
 def divided(
-    past: Past, better: tuple[Trial, ...], exploiting: int, search: Search, rng: random.Random
+    exploiting: int, past: Past, epoch: int, search: Search, rng: random.Random
 ) -> tuple[IdeaRequest, ...]:
-    """Return requests of which so many ideas exploit what is `better`, and the rest explores."""
+    """Return requests of which so many ideas exploit, if there is anything to, and others explore.
+
+    Where nothing is known yet, all ideas are fresh.
+    """
+    if epoch == 0 or not past.trials:
+        return fresh(search)
+    better = past.better_than_baseline(search.caution)
+    exploiting = exploiting if better else 0
     pools = (
         (Origin.EXPLOIT, exploiting, better),
         (Origin.EXPLORE, search.ideas_per_epoch - exploiting, past.trials),

@@ -11,16 +11,13 @@ import random
 
 from airr.config import Search
 from airr.researcher.evolution import divided, exploit_share
-from airr.researcher.strategy import IdeaRequest, Past, fresh
+from airr.researcher.strategy import IdeaRequest, Past
 
 
 def plan_epoch(
     past: Past, epoch: int, search: Search, rng: random.Random
 ) -> tuple[IdeaRequest, ...]:
     """Return the requests of the ideas that are due, `search.ideas_per_epoch` of them."""
-    if epoch == 0 or not past.trials:
-        return fresh(search)
-    better = past.better_than_baseline(search.caution)
-    share = exploit_share(epoch) if better else 0.0
+    share = exploit_share(epoch)
     exploiting = sum(rng.random() < share for _ in range(search.ideas_per_epoch))
-    return divided(past, better, exploiting, search, rng)
+    return divided(exploiting, past, epoch, search, rng)

@@ -7,6 +7,8 @@ from tests.attacks.judgement import judge
 
 ATTACKS = arena.attacks()
 FEW = (
+    "adds_a_link",
+    "behaves_when_streamed",
     "climbs_out_of_the_tree",
     "edits_the_scorer",
     "eats_disk",
