@@ -22,10 +22,13 @@ from airr.executor.diffs import Rejection, apply_answer, count_changes, unified_
 from airr.executor.preflight import describe, seconds_of
 from airr.executor.questions import Questions
 from airr.llm.protocol import Completion, ContextTooLong, Request, StopReason
-from airr.records import Idea, Patch, Reason, Run, RunKey, Stage
+from airr.records import INFRASTRUCTURE, Idea, Patch, Reason, Run, RunKey, Stage
 
 Ask = Callable[[Request], Any]
 log = logging.getLogger(__name__)
+
+PASSING = INFRASTRUCTURE | {Reason.OVER_BUDGET, Reason.DISK_FULL}
+"""Reasons of a failed preflight that may have gone by when the same patch comes again."""
 
 
 class Checks(Protocol):
@@ -49,16 +52,16 @@ class _Attempts:
     """What the samples of one idea share: the patches so far, and the turn to preflight.
 
     `base` is what they patch, that of `parent` if the idea builds on one. `mends` is the run whose
-    crash they are to mend, and `crashed` are the diffs that crashed. `held_back` says why the
-    budget let some of them ask no more, "" if it let all; with `only_held` none of them asks what
-    was not answered before.
+    crash they are to mend. `failed` says by diff what became of those that ran already: none is
+    run again. `held_back` says why the budget let some of them ask no more, "" if it let all; with
+    `only_held` none of them asks what was not answered before.
     """
 
     base: Tree
     parent: Parent | None
     patches: list[Patch] = field(default_factory=list[Patch])
     mends: str | None = None
-    crashed: frozenset[str] = frozenset()
+    failed: dict[str, Patch] = field(default_factory=dict[str, Patch])
     preflight_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     held_back: str = ""
     only_held: bool = False
@@ -127,8 +130,8 @@ class Implementer:
             ProviderError: the model cannot be asked at all.
         """
         last = past[-1]
-        crashed = frozenset(patch.diff for patch in past)
-        attempts = self._attempts(parent, mends=crash.id, crashed=crashed)
+        failed = {patch.diff: _crashed(patch) for patch in past}
+        attempts = self._attempts(parent, mends=crash.id, failed=failed)
         request = self._questions.mending(idea, last, crash, parent)
         tree = await self._revise(request, idea, last.sample, last.revision + 1, attempts)
         if tree is None and attempts.held_back:
@@ -234,18 +237,31 @@ class Implementer:
         if isinstance(tree, Rejection):
             return replace(patch, reason=tree.reason, detail=tree.detail), None
         patch = replace(patch, **_changes(attempts.base, tree))
-        if patch.diff in attempts.crashed:
-            same = "this is the patch that crashed: change what the traceback points to"
-            return replace(patch, reason=Reason.EMPTY_PATCH, detail=same), None
         async with attempts.preflight_turn:
-            key = RunKey(idea_id=idea.id)
-            result = await self._preflight.check(tree, key)
+            if (same := attempts.failed.get(patch.diff)) is not None:
+                return _repeated(patch, same), None
+            result = await self._preflight.check(tree, RunKey(idea_id=idea.id))
         patch = replace(patch, preflight_seconds=seconds_of(result))
-        if result.metric is None:
-            found = describe(result)
-            detail = f"{found['detail']}\n\nThe end of its log:\n{found['log']}".strip()
-            return replace(patch, stage=Stage.PREFLIGHT, reason=result.reason, detail=detail), None
-        return replace(patch, applied=True, stage=None), tree
+        if result.metric is not None:
+            return replace(patch, applied=True, stage=None), tree
+        found = describe(result)
+        detail = f"{found['detail']}\n\nThe end of its log:\n{found['log']}".strip()
+        patch = replace(patch, stage=Stage.PREFLIGHT, reason=result.reason, detail=detail)
+        if result.reason not in PASSING:
+            attempts.failed[patch.diff] = patch
+        return patch, None
+
+
+def _crashed(patch: Patch) -> Patch:
+    """Return what to say of a patch that passed the preflight, if it is handed in once more."""
+    detail = "it crashed in its real run: change what the traceback points to"
+    return replace(patch, stage=Stage.IMPLEMENT, reason=Reason.EMPTY_PATCH, detail=detail)
+
+
+def _repeated(patch: Patch, failed: Patch) -> Patch:
+    """Return the judgement of a patch that equals one which failed already."""
+    detail = f"this patch, line by line, was tried before: {failed.detail}"
+    return replace(patch, stage=failed.stage, reason=failed.reason, detail=detail)
 
 
 def _why_unusable(request: Request, completion: Completion) -> Rejection | None:

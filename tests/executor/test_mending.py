@@ -235,7 +235,7 @@ async def test_a_patch_that_cannot_be_mended_ends_as_the_crash_it_was(ground):
     assert "no such name" in outcome.detail
     _, same, stale = sorted(it.rows(Patch), key=lambda patch: patch.revision)
     assert (same.reason, stale.reason) == (Reason.EMPTY_PATCH, Reason.NO_PATCH)
-    assert "the patch that crashed" in same.detail
+    assert "it crashed in its real run" in same.detail
     assert it.ended() == [(FIRST, Reason.CRASH)]
     assert len(it.checks.tried) == 1, "the same patch costs no second preflight"
     again = await it.go_on()

@@ -205,8 +205,35 @@ async def test_the_first_sample_to_pass_wins_and_the_others_are_cancelled():
 
 async def test_of_one_ideas_patches_one_at_a_time_is_tried_for_real():
     checks = Checks(passes=lambda _: False)
-    await implement(Scripted(lambda _: GOOD), checks, samples=5, revisions=0)
+    model = Scripted(lambda request: GOOD.replace("1.0", f"1.{request.id[-4]}"))
+    await implement(model, checks, samples=5, revisions=0)
     assert (len(checks.tried), checks.most) == (5, 1)
+
+
+async def test_a_patch_that_failed_its_preflight_is_not_run_again_and_the_model_is_told():
+    checks = Checks(passes=lambda _: False)
+    model = Scripted(says(GOOD, BLOCK, GOOD))
+    done = await implement(model, checks)
+    assert len(checks.tried) == 1, "the same change in another form is the same patch"
+    assert {(patch.stage, patch.reason) for patch in done.patches} == {
+        (Stage.PREFLIGHT, Reason.CRASH)
+    }
+    assert [patch.preflight_seconds for patch in done.patches] == [2.5, 0.0, 0.0]
+    told = model.asked[2].messages[-1].text
+    assert "was tried before" in told
+    assert "RuntimeError: shapes do not match" in told
+
+
+async def test_a_patch_whose_preflight_the_machine_spoilt_is_tried_again():
+    class Spoilt(Checks):
+        async def check(self, tree: Tree, key: RunKey) -> Result:
+            found = await super().check(tree, key)
+            return replace(found, reason=Reason.LOST) if len(self.tried) == 1 else found
+
+    checks = Spoilt(passes=lambda _: len(checks.tried) == 2)
+    done = await implement(Scripted(lambda _: GOOD), checks)
+    assert done.tree is not None
+    assert [patch.reason for patch in done.patches] == [Reason.LOST, None]
 
 
 async def test_a_refusal_is_recorded_as_one():
