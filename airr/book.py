@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from airr.estimates import settled
 from airr.ledger import Ledger, read_records
 from airr.llm.journal import Journal
 from airr.records import (
@@ -17,11 +18,9 @@ from airr.records import (
     Run,
     RunState,
     Trial,
+    Wanted,
     outcome_of,
 )
-
-Wanted = tuple[str, int]
-"""(idea id, repeat): what somebody waits for, whichever attempt answers."""
 
 CallKey = tuple[str, str, datetime]
 """A request may be billed more than once: cancelled first, and asked again after a restart."""
@@ -77,9 +76,13 @@ class Book:
         failed = {run.node for run in self._past(wanted) if run.state is RunState.NODE_FAIL}
         return tuple(sorted(failed - {""}))
 
-    def mended(self, idea_id: str) -> int:
-        """Return how often the patch of an idea was mended after its run had crashed."""
-        return max(0, len(self.applied.get(idea_id, ())) - 1)
+    def mended(self, outcome: Outcome) -> int:
+        """Return how often the patch of an idea was mended after such a run had crashed.
+
+        Only the first seed's crashes are mended.
+        """
+        patches = self.applied.get(outcome.idea_id, ()) if outcome.repeat == 0 else ()
+        return max(0, len(patches) - 1)
 
     def crash_to_mend(self, idea_id: str) -> Run | None:
         """Return the run of an idea that crashed and whose patch is to be mended now, or None.
@@ -98,10 +101,11 @@ class Book:
 
     def trials_before(self, epoch: int, first: int = 0) -> tuple[Trial, ...]:
         """Return what came of ideas proposed before that number of that epoch, in their order."""
+        outcomes = settled(self.outcomes)
         return tuple(
-            Trial(idea=idea, outcome=self.outcomes[idea.id, 0])
+            Trial(idea=idea, outcome=outcomes[idea.id])
             for idea in sorted(self.ideas.values(), key=lambda idea: idea.place)
-            if idea.place < (epoch, first) and (idea.id, 0) in self.outcomes
+            if idea.place < (epoch, first) and idea.id in outcomes
         )
 
     def _past(self, wanted: Wanted) -> list[Run]:

@@ -15,8 +15,9 @@ from airr.book import Book
 from airr.cohorts import Cohort, cohorts_of, open_at_most
 from airr.config import Config
 from airr.errors import AirrError, BudgetSpent
-from airr.executor.executor import Executor
-from airr.records import Idea, Scored, Trial, Withheld, how_it_ended
+from airr.estimates import baseline_of, seeding_of
+from airr.executor.executor import Executor, all_ended
+from airr.records import Idea, Outcome, Scored, Trial, Withheld, how_it_ended
 from airr.researcher.ideas import Ideator
 from airr.researcher.strategies import INDEPENDENT, strategy_named
 from airr.researcher.strategy import Past
@@ -61,7 +62,9 @@ class Campaign:
                 if not ideas:
                     return  # the group still waits for what runs
                 begun += ideas
-                under_way.append(group.create_task(self._within_budget(self._execute(ideas))))
+                under_way.append(
+                    group.create_task(self._within_budget(self._execute(ideas, baseline)))
+                )
                 await self._until_the_next_is_due(begun, under_way)
                 if self.stopped:
                     return
@@ -82,8 +85,13 @@ class Campaign:
         """Tell whether all that is in hand waits for results of jobs alone."""
         return not self._is_proposing and self.executor.waits_for_the_cluster
 
-    async def _execute(self, ideas: Sequence[Idea]) -> None:
-        async for _ in self.executor.run(ideas):
+    async def _execute(self, ideas: Sequence[Idea], baseline: Scored) -> None:
+        seeding, metric = seeding_of(self.config.search), self.config.env.metric
+
+        def repeats(first: Outcome) -> int:
+            return seeding.repeats_of(first, baseline, metric)
+
+        async for _ in self.executor.run(ideas, repeats):
             self.book.enter()
 
     async def _until_the_next_is_due(
@@ -109,8 +117,11 @@ class Campaign:
                 one.cancel()
 
     async def _measure_baseline(self) -> Scored:
-        """Return the score of the unmodified codebase, run 0 of every campaign."""
-        outcome = await self.executor.measure_baseline()
+        """Return the score of the unmodified codebase, which every campaign runs first."""
+        seeds = range(self.config.search.baseline_seeds)
+        await all_ended(self.executor.measure_baseline(seed) for seed in seeds)
+        outcome = baseline_of(self.book.outcomes)
+        assert outcome is not None
         if not isinstance(outcome, Scored):
             raise AirrError(
                 f"the unmodified codebase of env={self.config.env.name} fails "

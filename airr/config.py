@@ -241,6 +241,10 @@ class Search:
     similarity: float
     base: Base
     caution: float
+    repeats: int
+    """Further seeds with which an idea that beats the baseline is run before others build on it."""
+    baseline_seeds: int
+    """With how many seeds the unmodified codebase is run."""
     overlap: float
     """The share of an epoch that may still run when the next one is proposed."""
     own: NoSettings | SteadySettings | TreeSettings | IslandsSettings

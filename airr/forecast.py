@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airr.cohorts import Cohort
-from airr.config import Implement, Search
-from airr.records import BASELINE, Idea
+from airr.config import Implement, Metric, Search
+from airr.estimates import Seeding
+from airr.records import Idea, Outcome, Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,31 +24,41 @@ class Left:
     to_propose: tuple[int, ...]
     """Ideas to ask for, by cohort."""
     to_implement: int
+    repeats: int
+    """Further seeds of ideas, at most: only those that beat the baseline get them."""
 
     @property
     def total_runs(self) -> int:
         """Return how many runs there are to come, open ones included, retries left out."""
         return sum(self.runs)
 
+    @property
+    def most_runs(self) -> int:
+        """Return how many there are at most, with all further seeds."""
+        return self.total_runs + self.repeats
+
 
 def left_of(
     cohorts: Iterable[Cohort],
     ideas: Sequence[Idea],
+    outcomes: Mapping[Wanted, Outcome],
     *,
-    done: Collection[str],
+    seeding: Seeding,
+    metric: Metric,
     patched: Collection[str] = (),
 ) -> Left:
-    """Return what is left; `done` and `patched` are ids of ideas, the baseline among the first."""
+    """Return what is left after these outcomes; `patched` are the ids of ideas with a codebase."""
     proposed = {idea.place for idea in ideas}
     due = [cohort for cohort in cohorts if proposed.isdisjoint(cohort.places)]
-    open_ideas = [idea for idea in ideas if idea.id not in done]
+    open_ideas = [idea for idea in ideas if (idea.id, 0) not in outcomes]
     runs = Counter(idea.epoch for idea in open_ideas)
     for cohort in due:
         runs[cohort.epoch] += cohort.size
     return Left(
-        runs=(0 if BASELINE in done else 1, *(runs[epoch] for epoch in sorted(runs))),
+        runs=(seeding.baseline_left(outcomes), *(runs[epoch] for epoch in sorted(runs))),
         to_propose=tuple(cohort.size for cohort in due),
         to_implement=runs.total() - sum(idea.id in patched for idea in open_ideas),
+        repeats=seeding.repeats_left(outcomes, metric) + seeding.repeats * runs.total(),
     )
 
 

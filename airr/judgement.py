@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from airr.book import Wanted
 from airr.config import Metric
-from airr.records import BASELINE, Failed, Idea, Outcome, Scored
+from airr.records import BASELINE, Failed, Idea, Outcome, Scored, Wanted
 from airr.significance import LEVEL, holm, welch
 
 

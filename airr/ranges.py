@@ -13,6 +13,8 @@ Numbers = Mapping[str, float]
 
 MOST_IDEAS = 10_000
 """Ideas of one epoch, and epochs: what is more is a slip of the hand."""
+MOST_SEEDS = 100
+"""Of one codebase; a verification begins its own far beyond them."""
 LARGEST_SEED = 2**32 - 1
 """What every library that is seeded takes."""
 
@@ -31,6 +33,7 @@ def check_campaign(config: Config) -> None:
     at_least_one = {
         **sizes,
         "search.ideas_per_call": search.ideas_per_call,
+        "search.baseline_seeds": search.baseline_seeds,
         "implement.samples": implement.samples,
         "implement.concurrent_ideas": implement.concurrent_ideas,
         **{f"llm.{name}.concurrency": role.concurrency for name, role in config.llm.roles.items()},
@@ -40,6 +43,7 @@ def check_campaign(config: Config) -> None:
         "implement.repair_runs": implement.repair_runs,
         "implement.repair_seconds": implement.repair_seconds,
         "search.caution": search.caution,
+        "search.repeats": search.repeats,
         "search.similarity": search.similarity,
         "search.history_in_prompt": search.history_in_prompt,
     }
@@ -52,6 +56,10 @@ def check_campaign(config: Config) -> None:
     _refuse_negative(not_negative)
     _refuse_above(MOST_IDEAS, sizes)
     _refuse_above(1, {"search.similarity": search.similarity})
+    _refuse_above(
+        MOST_SEEDS,
+        {"search.repeats": search.repeats, "search.baseline_seeds": search.baseline_seeds},
+    )
     for role in config.llm.roles.values():
         _check_url(role.base_url)
     _check_strategy(search)

@@ -212,6 +212,10 @@ class RunKey:
         return f"{self.idea_id}.r{self.repeat}.a{self.attempt}"
 
 
+Wanted = tuple[str, int]
+"""(idea id, repeat): what somebody waits for, whichever attempt answers."""
+
+
 class RunState(StrEnum):
     """How a run ended."""
 

@@ -15,6 +15,7 @@ from typing import Any
 from airr.cluster.protocol import JobArray, Preview
 from airr.cohorts import cohorts_of
 from airr.config import Config
+from airr.estimates import seeding_of
 from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
 from airr.executor.openruns import recover_open_runs
 from airr.executor.plans import training_plan
@@ -23,7 +24,7 @@ from airr.lease import Holder, holder_of
 from airr.ledger import read_records
 from airr.llm.protocol import Request
 from airr.packing import Packing
-from airr.records import Idea, Origin, OutcomeRow, Patch, Run
+from airr.records import Idea, Origin, OutcomeRow, Patch, Run, outcome_of
 from airr.researcher.questions import Conversation
 from airr.researcher.strategy import fresh
 from airr.roles import idea_questions, patch_questions
@@ -91,11 +92,13 @@ def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = N
 
 
 def _left(config: Config, known: Workspace) -> Left:
-    outcomes = read_records(known.ledger, OutcomeRow)
+    rows = read_records(known.ledger, OutcomeRow)
     return left_of(
         cohorts_of(config.search),
         read_records(known.ledger, Idea),
-        done={row.idea_id for row in outcomes if row.repeat == 0},
+        {(row.idea_id, row.repeat): outcome_of(row) for row in rows},
+        seeding=seeding_of(config.search),
+        metric=config.env.metric,
         patched={patch.idea_id for patch in read_records(known.ledger, Patch) if patch.applied},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
 
@@ -118,7 +118,7 @@ def time_spent(
     calls: Sequence[Call],
     patches: Sequence[Patch],
     runs: Sequence[Run],
-    outcomes: Mapping[str, Outcome],
+    outcomes: Collection[Outcome],
 ) -> dict[str, float]:
     """Return the seconds of each stage, summed over ideas, which overlap in time.
 
@@ -132,10 +132,10 @@ def time_spent(
         "queue": sum(
             (run.started_at - run.submitted_at).total_seconds() for run in runs if run.started_at
         ),
-        "train": sum(outcome.train_seconds for outcome in outcomes.values()),
-        "score": sum(outcome.score_seconds for outcome in outcomes.values()),
+        "train": sum(outcome.train_seconds for outcome in outcomes),
+        "score": sum(outcome.score_seconds for outcome in outcomes),
         "overhead": sum(
             outcome.wall_seconds - outcome.train_seconds - outcome.score_seconds
-            for outcome in outcomes.values()
+            for outcome in outcomes
         ),
     }

@@ -14,6 +14,7 @@ from typing import Any
 from airr.charter import Charter, read_charter
 from airr.config import OFFLINE, Metric
 from airr.errors import ConfigError, WorkspaceError
+from airr.estimates import settled
 from airr.executor.codebases import sha256_of
 from airr.ledger import read_records
 from airr.measuring import Measure, Measurement, Measuring
@@ -44,7 +45,7 @@ class Verification(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
-    """What a search found: the campaign's ideas, and the score of each one's own run."""
+    """What a search found: the campaign's ideas, and the score of each one's own runs."""
 
     workspace: Workspace
     charter: Charter
@@ -70,13 +71,14 @@ def read_search(folder: Workspace) -> Searched:
         raise WorkspaceError(
             f"{folder.folder} is no search: verify takes a campaign of airr.evolve"
         )
-    outcomes = [outcome_of(row) for row in read_records(folder.ledger, OutcomeRow)]
+    rows = read_records(folder.ledger, OutcomeRow)
+    outcomes = settled({(row.idea_id, row.repeat): outcome_of(row) for row in rows})
     return Searched(
         workspace=folder,
         charter=charter,
         metric=parse(Metric, charter.config["env"]["metric"], at="env.metric."),
         ideas={idea.id: idea for idea in read_records(folder.ledger, Idea)},
-        scores={o.idea_id: o.metric for o in outcomes if isinstance(o, Scored) and o.repeat == 0},
+        scores={one.idea_id: one.metric for one in outcomes.values() if isinstance(one, Scored)},
         seeds=frozenset(
             {run.seed for run in read_records(folder.ledger, Run)} | {charter.setting("seed", int)}
         ),

@@ -55,6 +55,8 @@ SEARCH = Search(
     similarity=0.9,
     base=Base.BASELINE,
     caution=0.0,
+    repeats=0,
+    baseline_seeds=1,
     overlap=0.0,
     own=NoSettings(),
 )

@@ -15,6 +15,7 @@ from airr.cohorts import cohorts
 from airr.config import Config
 from airr.display.cancelled import told_of
 from airr.errors import ConfigError
+from airr.estimates import seeding_of
 from airr.executor.gathering import groups_to_submit, tasks_of
 from airr.executor.openruns import Ready
 from airr.executor.plans import training_plan
@@ -26,6 +27,7 @@ from airr.records import Codebase, RunKey
 from airr.resources import resource
 from airr.verb import plain
 from airr.worker.shares import Holding, Share, owned_cpus, share_of, visible_gpus
+from tests.builders import LOSS, SEARCH
 
 RUNS = st.integers(1, 200)
 PACK = st.integers(1, 16)
@@ -178,7 +180,8 @@ def test_cpus_per_gpu_replaces_the_environment_s_cpus_only_where_there_are_gpus(
 
 
 def test_what_may_share_a_task_is_what_is_ready_in_the_same_stretch():
-    left = left_of(cohorts(2, 9, None), [], done=set())
+    seeding = seeding_of(SEARCH)
+    left = left_of(cohorts(2, 9, None), [], {}, seeding=seeding, metric=LOSS)
     assert left.runs == (1, 9, 9)
     assert full_tasks(left, pack=8) == 1 + 2 + 2
     assert full_tasks(left, pack=1) == left.total_runs

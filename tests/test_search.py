@@ -59,6 +59,41 @@ def test_islands_hold_populations_apart(tmp_path: Path):
     assert (ideas.island[children.parents].to_numpy() == children.island.to_numpy()).all()
 
 
+def test_what_beats_the_baseline_is_run_with_further_seeds_before_others_build_on_it(
+    tmp_path: Path,
+):
+    """Of the ideas planted, one is lucky with the first seed, and one crashes with any other."""
+    env = toy.make_campaign_env(tmp_path, toy.PLANTED, toy.NOISY)
+    again = ["search.repeats=4", "search.baseline_seeds=3", "env.metric.jump=0"]
+    few = ["search.epochs=2", "search.ideas_per_epoch=4", "llm=offline", "cluster=local"]
+    settings = [*few, *again, *env, "campaign=toy"]
+    done = airr("evolve", *settings, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tables = load(tmp_path / "runs" / "toy")
+    outcomes, ideas = tables.outcomes, tables.ideas.set_index("id")
+    better, lucky, cheat = (
+        ideas.index[ideas.text.str.contains(f"The idea {name}") & (ideas.epoch == 0)][0]
+        for name in ("better", "lucky", "cheat")
+    )
+    baseline = outcomes[outcomes.idea_id == "baseline"]
+    firsts = outcomes[(outcomes.repeat == 0) & (outcomes.idea_id != "baseline")]
+    promising = set(firsts.idea_id[firsts.metric < baseline.metric.mean()])
+    assert {better, lucky, cheat} <= promising
+    runs = outcomes.groupby("idea_id").size()
+    assert runs["baseline"] == 3
+    assert all(runs[idea] == (5 if idea in promising else 1) for idea in firsts.idea_id)
+    first_epoch = outcomes[outcomes.idea_id.isin(ideas.index[ideas.epoch == 0])]
+    assert first_epoch.ended_at.max() < ideas.created_at[ideas.epoch == 1].min()
+
+    assert cheat not in {*ideas.parents.explode()}, "it failed with other seeds: nobody's parent"
+    table = done.stdout.partition("seeds")[2].partition(" scored, ")[0]
+    assert table.index(better) < table.index(lucky)
+    assert cheat not in table
+    status = airr("status", "campaign=runs/toy", cwd=tmp_path).stdout
+    assert "toy: complete" in status
+    assert "complete: nothing was left" in airr("evolve", *settings, cwd=tmp_path).stdout
+
+
 def straggling(place: Path, until: str) -> str:
     """Return the setting by which one training of epoch 0 waits until a codebase is there."""
     codebases = place / "runs" / "toy" / "codebases"

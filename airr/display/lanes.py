@@ -13,14 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from airr.cluster.protocol import TaskState
-from airr.display.live import first_outcomes, outcome_line
+from airr.display.live import outcome_line
 from airr.display.news import News, watching
 from airr.display.screen import Screen
 from airr.display.tables import duration, gain_text, number, usd_text
 from airr.display.turned import told_of
+from airr.estimates import settled
 from airr.executor.executor import Step
 from airr.head import Head
-from airr.records import BASELINE, Scored
+from airr.records import BASELINE, Scored, Wanted
 from airr.summary import Best, best_ideas, spend_of
 from airr.sweep import Lane
 
@@ -31,12 +32,12 @@ async def follow(lanes: Sequence[Lane]) -> AsyncGenerator[None]:
     console = Screen()
     folders = "".join(f"\n  {lane.folder}" for lane in lanes)
     console.print(f"{len(lanes)} campaigns side by side:{folders}\n", soft_wrap=True)
-    news: News[tuple[str, str]] = News(console)
+    news: News[tuple[str, Wanted]] = News(console)
 
     def tell() -> None:
         heads = {lane.config.campaign: lane.head for lane in lanes if lane.head}
         news.tell(
-            [(name, idea_id) for name, head in heads.items() for idea_id in first_outcomes(head)],
+            [(name, wanted) for name, head in heads.items() for wanted in head.book.outcomes],
             lambda key: f"{key[0]}  {outcome_line(heads[key[0]], key[1])}",
         )
 
@@ -73,7 +74,7 @@ def comparison(lanes: Sequence[Lane]) -> Table:
 def _row(lane: Lane, best: Best | None) -> tuple[str, ...]:
     if not lane.head:
         return (lane.config.campaign, "not run")
-    ideas = [outcome for key, outcome in first_outcomes(lane.head).items() if key != BASELINE]
+    ideas = [one for key, one in settled(lane.head.book.outcomes).items() if key != BASELINE]
     scored = sum(isinstance(outcome, Scored) for outcome in ideas)
     counts = (lane.config.campaign, str(len(ideas)), str(scored))
     if not best:
@@ -83,7 +84,7 @@ def _row(lane: Lane, best: Best | None) -> tuple[str, ...]:
 
 
 def _best(head: Head) -> Best | None:
-    found = best_ideas(head.book.ideas, first_outcomes(head), head.config.env.metric, 1)
+    found = best_ideas(head.book.ideas, settled(head.book.outcomes), head.config.env.metric, 1)
     return found[0] if found else None
 
 

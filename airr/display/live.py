@@ -33,10 +33,11 @@ from airr.display.tables import (
     with_warning,
     withheld_lines,
 )
+from airr.estimates import seeds_of, settled
 from airr.executor.executor import Step
 from airr.head import Head
 from airr.ledger import read_records
-from airr.records import BASELINE, Failed, Outcome, Patch, Scored, Withheld
+from airr.records import BASELINE, Failed, Patch, Scored, Wanted, Withheld
 from airr.summary import best_ideas, failures, time_spent, withheld
 
 BEST_SHOWN = 10
@@ -52,14 +53,14 @@ async def follow(head: Head, arguments: Sequence[str]) -> AsyncGenerator[None]:
     """
     console = Screen()
     console.print(opening(head), soft_wrap=True)
-    news = News(console, first_outcomes(head))
+    news = News(console, head.book.outcomes)
     had = len(head.book.outcomes)
     warnings = _Warnings(news)
     logging.getLogger("airr").addHandler(warnings)
     try:
         async with watching(
             console,
-            lambda: news.tell(first_outcomes(head), lambda idea_id: outcome_line(head, idea_id)),
+            lambda: news.tell(head.book.outcomes, lambda wanted: outcome_line(head, wanted)),
             lambda: _panel(head, news.seconds),
         ):
             yield
@@ -83,7 +84,7 @@ def _nothing_left(head: Head) -> str:
 class _Warnings(logging.Handler):
     """Shows what the log warns of, now and then: an endpoint without an answer, lost jobs."""
 
-    def __init__(self, news: News[str]) -> None:
+    def __init__(self, news: News[Wanted]) -> None:
         super().__init__(level=logging.WARNING)
         self._news = news
         self._quiet_until = 0.0
@@ -119,7 +120,7 @@ def opening(head: Head) -> Text:
 def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
     """Return the last lines: the best ideas, what failed, where the time went, what to do next."""
     book, metric, folder = head.book, head.config.env.metric, head.workspace.folder
-    outcomes = first_outcomes(head)
+    outcomes = settled(book.outcomes)
     baseline = outcomes.get(BASELINE)
     if not isinstance(baseline, Scored):
         return Group(Text(head.campaign.stopped))
@@ -135,7 +136,7 @@ def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
         + (f"; {left} not tried to their end" if left else ""),
         *withheld_lines(withheld(ideas)),
         f"took    {duration(seconds)}",
-        f"stages  {time_line(time_spent(calls, patches, runs, outcomes))}",
+        f"stages  {time_line(time_spent(calls, patches, runs, book.outcomes.values()))}",
         f"spent   {_spent(head)}",
         f"ledger  {head.workspace.ledger} (Python: airr.ledger.load('{folder}'))",
         f"next    python -m airr.status campaign={folder}   how it stands",
@@ -149,7 +150,8 @@ def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
         lines.append(f"        {more}   two epochs more")
     if head.config.llm.is_offline:
         lines.insert(1, "ideas   from the offline catalogue; no model was asked")
-    return Group(best_table(best, baseline, metric), with_warning("\n".join(lines)))
+    table = best_table(best, baseline, metric, seeds_of(book.outcomes))
+    return Group(table, with_warning("\n".join(lines)))
 
 
 def command_for(arguments: Sequence[str], *, epochs: int) -> str:
@@ -171,16 +173,14 @@ def _epochs_done(head: Head) -> int:
     return max(head.config.search.epochs, *proposed)
 
 
-def first_outcomes(head: Head) -> dict[str, Outcome]:
-    """Return the outcome of each idea's first run, the baseline's included."""
-    return {idea: outcome for (idea, repeat), outcome in head.book.outcomes.items() if repeat == 0}
-
-
-def outcome_line(head: Head, idea_id: str) -> str:
-    """Return what became of an idea, on one line."""
-    outcome = first_outcomes(head)[idea_id]
+def outcome_line(head: Head, wanted: Wanted) -> str:
+    """Return what became of an idea with one seed, on one line."""
+    idea_id, repeat = wanted
+    outcome = head.book.outcomes[wanted]
     idea = head.book.ideas.get(idea_id)
     what = headline(idea.text)[:80] if idea else "the unmodified codebase"
+    if repeat:
+        idea_id, what = f"{idea_id} again", f"with seed {head.config.seed + repeat}"
     if isinstance(outcome, Failed):
         return f"{idea_id}  failed ({outcome.reason} while {outcome.stage})  {what}"
     metric = head.config.env.metric
@@ -196,7 +196,7 @@ def _panel(head: Head, seconds: float) -> Group:
     ideas = book.ideas_of(epoch)
     steps = Counter(head.campaign.executor.steps.get(idea.id, Step.WAITING) for idea in ideas)
     states = Counter(run.state for run in head.scheduler.open.values())
-    outcomes = first_outcomes(head)
+    outcomes = settled(book.outcomes)
     best = best_ideas(book.ideas, outcomes, config.env.metric, 1)
     baseline = outcomes.get(BASELINE)
     done, total = steps[Step.DONE], config.search.ideas_per_epoch

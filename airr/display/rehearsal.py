@@ -60,10 +60,10 @@ def _campaign(rehearsal: Rehearsal) -> str:
 def _to_come(rehearsal: Rehearsal) -> str:
     """Return what is left to do, and what it may cost; bounds say what they rest on."""
     left, config = rehearsal.left, rehearsal.config
-    if not left.total_runs:
+    if not left.most_runs:
         return "Nothing: the campaign is complete. More epochs: search.epochs=N"
     env, pack = config.env, config.cluster.pack
-    hours = run_hours(config, left.total_runs)
+    hours = run_hours(config, left.most_runs)
     largest = min(pack * (rehearsal.largest_array or MOST_AT_ONCE), MOST_AT_ONCE)
     fewest, most = arrays_of(left, largest)
     tasks_at_once = rehearsal.preview.at_once if rehearsal.preview else None
@@ -103,10 +103,13 @@ def _of_what(rehearsal: Rehearsal) -> str:
         of_epochs = f"{len(epochs)} epoch{'s' if len(epochs) > 1 else ''} of {epochs[0]}"
     else:
         of_epochs = f"epochs of {', '.join(map(str, epochs))}" if epochs else ""
+    again = rehearsal.left.repeats
+    with_seeds = f" with {baseline} seeds" if baseline > 1 else ""
     parts = [
-        "the baseline" if baseline else "",
+        f"the baseline{with_seeds}" if baseline else "",
         of_epochs,
         f"{rehearsal.open_runs} of them submitted already" if rehearsal.open_runs else "",
+        f"and up to {again} more with further seeds" if again else "",
     ]
     return f": {', '.join(filter(None, parts))}"
 

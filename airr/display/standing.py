@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Group
 from rich.text import Text
@@ -22,12 +24,24 @@ from airr.display.tables import (
     withheld_lines,
 )
 from airr.errors import WorkspaceError
+from airr.estimates import Seeding, seeds_of, settled
 from airr.executor.openruns import OpenRun, recover_open_runs
-from airr.forecast import hours_of, left_of
+from airr.forecast import Left, hours_of, left_of
 from airr.lease import holder_of
 from airr.ledger import read_records, read_table
 from airr.parsing import parse
-from airr.records import BASELINE, Call, Failed, Idea, OutcomeRow, Run, Scored, outcome_of
+from airr.records import (
+    BASELINE,
+    Call,
+    Failed,
+    Idea,
+    Outcome,
+    OutcomeRow,
+    Run,
+    Scored,
+    Wanted,
+    outcome_of,
+)
 from airr.summary import best_ideas, failures, gpu_hours_of, withheld
 from airr.workspace import Workspace, names_in
 
@@ -60,17 +74,18 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
     metric = parse(Metric, charter.config["env"]["metric"], at="env.metric.")
     ideas = {idea.id: idea for idea in read_records(workspace.ledger, Idea)}
     rows = read_records(workspace.ledger, OutcomeRow)
-    outcomes = {row.idea_id: outcome_of(row) for row in rows if row.repeat == 0}
+    found = {(row.idea_id, row.repeat): outcome_of(row) for row in rows}
+    outcomes = settled(found)
     runs = read_records(workspace.ledger, Run)
     open_runs = list(recover_open_runs(workspace, [run.id for run in runs]).values())
     own = {key: outcome for key, outcome in outcomes.items() if key != BASELINE}
     epochs = charter.setting("search.epochs", int)
-    wanted = epochs * charter.setting("search.ideas_per_epoch", int)
     scored = sum(isinstance(outcome, Scored) for outcome in own.values())
     spent = spend_lines(read_records(workspace.ledger, Call))
     epoch = max((idea.epoch for idea in ideas.values()), default=0)
     baseline = outcomes.get(BASELINE)
-    state = _state(workspace, len(own), len(ideas), wanted)
+    left = _left(charter.config["search"], metric, list(ideas.values()), found)
+    state = _state(workspace, is_complete=not left.most_runs)
     if isinstance(baseline, Failed):
         state = f"ended: the unmodified codebase failed ({baseline.reason}): start another one"
     text = [
@@ -81,13 +96,12 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
         *([f"  candidates run {UNSHIELDED}"] if _is_unshielded(workspace) else []),
         f"  {_open_line(workspace, open_runs, queue)}",
         *(f"  {line}" for line in spent),
-        f"  {gpu_hours_of(runs):.1f} GPU-hours"
-        f"{_to_come(charter, list(ideas.values()), set(outcomes))}",
+        f"  {gpu_hours_of(runs):.1f} GPU-hours{_to_come(charter, left)}",
     ]
     if not isinstance(baseline, Scored):
         return Group(with_warning("\n".join(text)))
     best = best_ideas(ideas, outcomes, metric, BEST_SHOWN)
-    return Group(with_warning("\n".join(text)), best_table(best, baseline, metric))
+    return Group(with_warning("\n".join(text)), best_table(best, baseline, metric, seeds_of(found)))
 
 
 def _measured(workspace: Workspace, charter: Charter, queue: Glance | None) -> str:
@@ -100,7 +114,7 @@ def _measured(workspace: Workspace, charter: Charter, queue: Glance | None) -> s
     failed = failures({f"{row.idea_id}.{row.repeat}": outcome_of(row) for row in rows})
     scored = len(rows) - failed.total()
     return (
-        f"{workspace.name}: {_state(workspace, len(rows), wanted, wanted)}\n"
+        f"{workspace.name}: {_state(workspace, is_complete=len(rows) == wanted)}\n"
         f"  a measurement: {len(rows)} of {wanted} runs done, {scored} scored, "
         f"{failure_line(failed)}\n"
         f"  {_open_line(workspace, open_runs, queue)}\n"
@@ -108,11 +122,11 @@ def _measured(workspace: Workspace, charter: Charter, queue: Glance | None) -> s
     )
 
 
-def _state(workspace: Workspace, done: int, proposed: int, wanted: int) -> str:
+def _state(workspace: Workspace, *, is_complete: bool) -> str:
     """Return whether a head is at work, the campaign is complete, or why it is not."""
     if holder := holder_of(workspace.lease):
         return f"running ({holder})"
-    if done == proposed and proposed >= wanted:
+    if is_complete:
         return "complete"
     if workspace.stopped.exists():
         return f"stopped: {workspace.stopped.read_text(encoding='utf-8')}"
@@ -158,11 +172,26 @@ def _beats(workspace: Workspace, run: OpenRun) -> bool:
     return time.time() - beat < BEATS_WITHIN_SECONDS
 
 
-def _to_come(charter: Charter, ideas: list[Idea], done: set[str]) -> str:
+def _left(
+    search: Mapping[str, Any],
+    metric: Metric,
+    ideas: Sequence[Idea],
+    outcomes: Mapping[Wanted, Outcome],
+) -> Left:
+    """Return what is left to do by the settings that a campaign was started with."""
+    names = ("baseline_seeds", "repeats", "caution")
+    return left_of(
+        cohorts(search["epochs"], search["ideas_per_epoch"], search.get("refill")),
+        ideas,
+        outcomes,
+        seeding=Seeding(**{name: search[name] for name in names}),
+        metric=metric,
+    )
+
+
+def _to_come(charter: Charter, left: Left) -> str:
     """Return the GPU-hours that are left to spend, if there are any."""
-    env, search = charter.config["env"], charter.config["search"]
-    planned = cohorts(search["epochs"], search["ideas_per_epoch"], search.get("refill"))
-    left = left_of(planned, ideas, done=done)
+    env = charter.config["env"]
     sizes = ("nodes", "gpus", "budget_seconds", "score_seconds")
-    hours = hours_of(left.total_runs, **{size: env[size] for size in sizes})
+    hours = hours_of(left.most_runs, **{size: env[size] for size in sizes})
     return f" spent; at most {hours.gpu_most:.1f} GPU-hours to come" if hours.gpu_most else ""

@@ -17,27 +17,36 @@ UNSHIELDED = "WITHOUT a sandbox"
 """Whoever reads this has asked for it, and is told at every turn."""
 
 
-def best_table(best: Sequence[Best], baseline: Scored, metric: Metric) -> Table:
-    """Return the best ideas with their gain over the measured baseline."""
+def best_table(
+    best: Sequence[Best], baseline: Scored, metric: Metric, seeds: Mapping[str, int]
+) -> Table:
+    """Return the best ideas with their gain over the measured baseline.
+
+    `seeds` says by idea id over how many a score is the mean; one each needs no column.
+    """
+    titles = ("idea", metric.name, "gain", "seeds")
     rows = [
         (
             one.idea.id,
             number(one.outcome.metric, one.outcome.standard_error),
             gain_text(one),
+            str(seeds[one.idea.id]),
             headline(one.idea.text),
             "green" if one.gain > 0 and not one.is_noise else "",
         )
         for one in best
     ]
-    rows.insert(0, (BASELINE, number(baseline.metric, baseline.standard_error), "", "", "dim"))
+    of_baseline = number(baseline.metric, baseline.standard_error)
+    rows.insert(0, (BASELINE, of_baseline, "", str(seeds[BASELINE]), "", "dim"))
+    shown = len(titles) if max(seeds.values()) > 1 else len(titles) - 1
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
-    for column, title in enumerate(("idea", metric.name, "gain")):
+    for column, title in enumerate(titles[:shown]):
         width = max(len(title), *(len(row[column]) for row in rows))
         justify = "left" if column == 0 else "right"
         table.add_column(title, justify=justify, no_wrap=True, min_width=width)
     table.add_column("what", ratio=1)
-    for *cells, style in rows:
-        table.add_row(*map(Text, cells), style=style)
+    for *cells, what, style in rows:
+        table.add_row(*map(Text, (*cells[:shown], what)), style=style)
     return table
 
 

@@ -34,7 +34,7 @@ def _standing(head: Head, turn: Turn) -> str:
 
 def _epoch(head: Head) -> str:
     book, search = head.book, head.config.search
-    if (BASELINE, 0) not in book.outcomes:
+    if any((BASELINE, seed) not in book.outcomes for seed in range(search.baseline_seeds)):
         return "the baseline is being measured"
     ideas = book.ideas_of(head.campaign.epoch)
     done = sum((idea.id, 0) in book.outcomes for idea in ideas)

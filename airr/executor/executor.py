@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -48,6 +48,15 @@ class Step(StrEnum):
     """It has an outcome."""
 
 
+Repeats = Callable[[Outcome], int]
+"""With how many further seeds an idea is run, by what its first run came to."""
+
+
+def once(_: Outcome) -> int:
+    """Run every idea with one seed alone."""
+    return 0
+
+
 class Executor:
     """Takes ideas to their outcomes; what has been done already is not done again."""
 
@@ -78,6 +87,7 @@ class Executor:
         self._run_gpu_hours = run_gpu_hours
         self._now = now
         self._in_hand: set[asyncio.Task[Outcome | None]] = set()
+        self._covered = 0  # tasks in hand that wait for others in hand
         self._held_back = ""
         self.steps: dict[str, Step] = {}
         self._step_taken = asyncio.Event()
@@ -85,16 +95,19 @@ class Executor:
     @property
     def waits_for_the_cluster(self) -> bool:
         """Tell whether something is in hand, and all of it waits for results of jobs alone."""
-        begun = len(self._in_hand) - self._gpu.waiting
+        begun = len(self._in_hand) - self._covered - self._gpu.waiting
         return self._scheduler.is_at_rest and self._scheduler.awaited == begun > 0
 
-    async def run(self, ideas: Sequence[Idea]) -> AsyncIterator[Outcome]:
+    async def run(self, ideas: Sequence[Idea], repeats: Repeats = once) -> AsyncIterator[Outcome]:
         """Yield the outcome of each idea as it comes, in the order of completion.
+
+        It is that of its first run; it comes after as many further ones, each with a seed of its
+        own, as `repeats` says of it.
 
         Raises:
             BudgetSpent: once all others have come, if the budget had no room for some.
         """
-        tasks = [self._take_in_hand(self._outcome(idea)) for idea in ideas]
+        tasks = [self._take_in_hand(self._outcome(idea, repeats)) for idea in ideas]
         self.steps |= {idea.id: Step.WAITING for idea in ideas}
         try:
             for task in asyncio.as_completed(tasks):
@@ -121,7 +134,7 @@ class Executor:
             await self._step_taken.wait()
 
     async def measure_baseline(self, repeat: int = 0) -> Outcome:
-        """Return the outcome of the unmodified codebase.
+        """Return the outcome of the unmodified codebase with one seed.
 
         Raises:
             BudgetSpent: the budget has no room for it.
@@ -148,18 +161,44 @@ class Executor:
         task.add_done_callback(self._in_hand.discard)
         return task
 
-    async def _outcome(self, idea: Idea) -> Outcome | None:
+    async def _outcome(self, idea: Idea, repeats: Repeats) -> Outcome | None:
         """Return what came of an idea, or None if the budget holds it back."""
-        while (outcome := self._book.outcomes.get((idea.id, 0))) is None:
-            try:
+        try:
+            while (outcome := self._book.outcomes.get((idea.id, 0))) is None:
                 async with self._promised(idea.id):
                     await self._take_through(idea)
-            except BudgetSpent as reason:
-                self._take_step(idea, Step.HELD)
-                self._held_back = str(reason)
-                return None
+            await self._run_again(idea, repeats(outcome))
+        except BudgetSpent as reason:
+            self._take_step(idea, Step.HELD)
+            self._held_back = str(reason)
+            return None
         self._take_step(idea, Step.DONE)
         return outcome
+
+    async def _run_again(self, idea: Idea, times: int) -> None:
+        """Run an idea's codebase with so many further seeds, side by side.
+
+        One that was scored in another campaign, whose codebase is not here, is left at that.
+        """
+        path = self._workspace.codebase(idea.id)
+        due = [n for n in range(1, times + 1) if (idea.id, n) not in self._book.outcomes]
+        if not due or not path.exists():
+            return
+        self._take_step(idea, Step.RUNNING)
+        codebase = self._codebase_at(idea.id, path.read_bytes())
+        self._covered += 1
+        left = len(due)
+
+        async def run(repeat: int) -> Outcome:
+            nonlocal left
+            try:
+                async with self._promised(idea.id, repeat):
+                    return await self._scheduler.run(codebase, repeat)
+            finally:
+                left -= 1
+                self._covered -= left == 0  # in the same step, so that nobody sees less in hand
+
+        await all_ended([self._take_in_hand(run(repeat)) for repeat in due])
 
     async def _take_through(self, idea: Idea) -> None:
         """Take an idea to its outcome, or to a crash that is to be mended on the next way."""
@@ -237,3 +276,10 @@ class Executor:
             detail=last.detail,
             ended_at=self._now(),
         )
+
+
+async def all_ended(work: Iterable[Awaitable[object]]) -> None:
+    """Wait for all of it, and only then let the first error out: what runs is not given up."""
+    for found in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(found, BaseException):
+            raise found

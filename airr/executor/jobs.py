@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 from airr.batch import Batch, Plan, Result
-from airr.book import Book, Wanted
+from airr.book import Book
 from airr.cluster.protocol import Cluster, JobArray, TaskState, TaskStatus
 from airr.config import Cluster as ClusterSettings
 from airr.config import Metric
@@ -35,7 +35,7 @@ from airr.executor.results import (
 )
 from airr.executor.submissions import Submissions
 from airr.executor.verdicts import Absence, Verdict, verdict_of
-from airr.records import INFRASTRUCTURE, Codebase, Failed, Outcome, RunKey, Scored, row_of
+from airr.records import INFRASTRUCTURE, Codebase, Failed, Outcome, RunKey, Scored, Wanted, row_of
 from airr.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -239,11 +239,11 @@ class Scheduler:
         return (
             isinstance(outcome, Failed)
             and outcome.reason in INFRASTRUCTURE
-            and outcome.attempt - self._book.mended(outcome.idea_id) < self._settings.max_retries
+            and outcome.attempt - self._book.mended(outcome) < self._settings.max_retries
         )
 
     def _is_to_be_mended(self, outcome: Outcome) -> bool:
-        mended = self._book.mended(outcome.idea_id)
+        mended = self._book.mended(outcome)
         return self._mending is not None and self._mending.is_due(outcome, mended)
 
     # ---- look ----------------------------------------------------------------------------------

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airr.batch import Batch, PlannedRun
-from airr.book import Wanted
 from airr.cluster.protocol import LIVE, TaskState, TaskStatus
-from airr.records import Codebase, RunKey
+from airr.records import Codebase, RunKey, Wanted
 from airr.workspace import Workspace, names_in, write_atomically
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from airr.config import Direction, Metric
 from airr.display.tables import counted, headline
+from airr.estimates import settled
 from airr.records import (
     BASELINE,
     Call,
@@ -69,7 +70,7 @@ class Subject:
 
 def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
     """Return all that a report says of one campaign."""
-    outcomes = {row.idea_id: outcome_of(row) for row in rows.outcomes if row.repeat == 0}
+    outcomes = settled({(row.idea_id, row.repeat): outcome_of(row) for row in rows.outcomes})
     by_id = {idea.id: idea for idea in rows.ideas}
     ranked = best_ideas(by_id, outcomes, subject.metric, len(by_id))
     ideas = _ideas(rows, outcomes, {best.idea.id: best for best in ranked})

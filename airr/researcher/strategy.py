@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from airr.config import Metric, Search
+from airr.estimates import cautious_gain
 from airr.records import Origin, Reason, Scored, Trial
 
 MENDABLE = frozenset(
@@ -57,17 +58,13 @@ class Past:
         Each counts with the bound that lies `caution` standard errors on the worse side of it.
         """
         gains = [
-            (self._gain(trial.outcome, caution), trial)
+            (cautious_gain(trial.outcome, self.baseline, self.metric, caution), trial)
             for trial in self.trials
             if isinstance(trial.outcome, Scored)
         ]
         better = [(gain, trial) for gain, trial in gains if gain > 0]
         better.sort(key=lambda pair: (-pair[0], pair[1].idea.id))
         return tuple(trial for _, trial in better)
-
-    def _gain(self, outcome: Scored, caution: float) -> float:
-        doubt = caution * (outcome.standard_error or 0.0)
-        return self.metric.gain(outcome.metric, self.baseline.metric) - doubt
 
 
 Strategy = Callable[[Past, int, Search, random.Random], tuple[IdeaRequest, ...]]

@@ -16,7 +16,13 @@ SEARCH = ["search.epochs=3", "search.ideas_per_epoch=4", "llm=offline", "cluster
 ON_PARENTS = ["search=tree", "search.base=parent", "search.breadth=1"]
 
 
-@pytest.mark.parametrize("how", [[], pytest.param(ON_PARENTS, marks=pytest.mark.long)])
+WITH_SEEDS = ["search.repeats=2", "search.baseline_seeds=2"]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [[], *(pytest.param(how, marks=pytest.mark.long) for how in (ON_PARENTS, WITH_SEEDS))],
+)
 def test_a_campaign_killed_at_ten_random_moments_ends_like_an_undisturbed_one(
     how: list[str], tmp_path: Path
 ):

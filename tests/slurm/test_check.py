@@ -105,7 +105,7 @@ async def test_a_missing_partition_is_told_with_those_there_are(cluster: Virtual
 
 
 async def test_what_a_partition_cannot_give_is_told_in_numbers(cluster: VirtualCluster):
-    found = await site(cluster, "env.gpus=16", "cluster.partition=narrow")
+    found = await site(cluster, "env.gpus=16", "env.budget_seconds=180", "cluster.partition=narrow")
     assert found["nodes"].found == (
         "env 'nanogpt_tiny' asks for 16 GPUs per node; partition 'narrow' offers 8"
     )
@@ -195,7 +195,8 @@ def test_a_site_and_an_environment_are_checked_by_one_command(
 async def test_a_request_that_can_never_start_is_not_waited_for(
     cluster: VirtualCluster, tmp_path: Path
 ):
-    late = ("cluster.partition=narrow",)  # whose limit is 10 minutes, one less than is asked for
+    # its limit is 10 minutes, one less than is asked for
+    late = ("cluster.partition=narrow", "env.budget_seconds=180")
     config = config_of(*QUICK, *late, f"root={tmp_path}")
     heard = await probe(config, slurm_of(cluster, *late), patience=60, tell=lambda _: None)
     assert isinstance(heard, Unheard)
