@@ -35,7 +35,10 @@ def settled(outcomes: Mapping[Wanted, Outcome]) -> dict[str, Outcome]:
     for (idea_id, _), outcome in outcomes.items():
         by_id.setdefault(idea_id, []).append(outcome)
     scatter = pooled_spread(metrics_of(found) for found in by_id.values() if len(found) > 1)
-    return {idea_id: _of_all(found, scatter) for idea_id, found in by_id.items()}
+    return {
+        idea_id: found[0] if scatter is None and len(found) == 1 else _of_all(found, scatter)
+        for idea_id, found in by_id.items()
+    }
 
 
 def seeds_of(outcomes: Mapping[Wanted, Outcome]) -> Counter[str]:
@@ -117,7 +120,8 @@ def baseline_of(outcomes: Mapping[Wanted, Outcome]) -> Outcome | None:
 
 def _of_all(found: Sequence[Outcome], scatter: float | None) -> Outcome:
     """Return what stands for the outcomes of one codebase."""
-    found = sorted(found, key=lambda outcome: outcome.repeat)
+    if len(found) > 1:
+        found = sorted(found, key=lambda outcome: outcome.repeat)
     for outcome in found:
         failed = isinstance(outcome, Failed) and outcome.reason not in NOBODYS_FAULT
         if failed or isinstance(outcome, Withheld):
@@ -128,9 +132,12 @@ def _of_all(found: Sequence[Outcome], scatter: float | None) -> Outcome:
     if scatter is None:
         return scored[0]
     sampling = max((one.standard_error or 0.0) for one in scored)
+    error = math.hypot(sampling, scatter / math.sqrt(len(scored)))
+    if len(scored) == 1:
+        return replace(scored[0], standard_error=error)
     return replace(
         scored[0],
         metric=statistics.fmean(one.metric for one in scored),
         reward=statistics.fmean(one.reward for one in scored),
-        standard_error=math.hypot(sampling, scatter / math.sqrt(len(scored))),
+        standard_error=error,
     )

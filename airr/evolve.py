@@ -20,10 +20,13 @@ def main(raw: dict[str, Any]) -> None:
     from airr.head import take_the_head  # noqa: PLC0415
     from airr.parsing import parse_config  # noqa: PLC0415 - these take seconds, --help needs none
     from airr.start import start_of  # noqa: PLC0415
+    from airr.turn import check_turns  # noqa: PLC0415
 
     forked_from, once = raw.pop("fork"), pop_flag(raw, "once")
     dry_run = pop_dry_run(raw, "prompts")
     config = parse_config(raw)
+    if once:
+        check_turns(config)
     if dry_run:
         _rehearse(config, raw, forked_from, whole_prompts=dry_run == "prompts")
         return
@@ -101,9 +104,8 @@ def _take_one_turn(config: Config, raw: dict[str, Any], forked_from: str | None)
     from airr.errors import Occupied  # noqa: PLC0415
     from airr.head import take_the_head  # noqa: PLC0415
     from airr.start import start_of  # noqa: PLC0415
-    from airr.turn import check_turns, take_a_turn  # noqa: PLC0415
+    from airr.turn import take_a_turn  # noqa: PLC0415
 
-    check_turns(config)
     start = start_of(config, raw, forked_from)
 
     async def turn() -> tuple[str, str]:

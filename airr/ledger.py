@@ -94,18 +94,23 @@ def read_table(folder: Path, name: str, columns: Sequence[str] | None = None) ->
     schema = schema_of(TABLES[name])
     if columns is not None:
         schema = pa.schema([schema.field(column) for column in columns])
+    missing = ""
     for _ in range(3):
         try:
             parts = [
                 _read_part(folder / name / file, schema)
                 for file in _read_manifest(folder).tables[name]
             ]
-            break
-        except FileNotFoundError:
-            continue  # compacted between reading the manifest and opening the part
-    else:
-        raise WorkspaceError(f"{folder}: the manifest names parts that are not there")
-    return pa.concat_tables([schema.empty_table(), *(part for part in parts if part is not None)])
+        except FileNotFoundError as error:  # compacted between the manifest and opening the part?
+            missing = str(error.filename or error)
+            continue
+        good = (part for part in parts if part is not None)
+        return pa.concat_tables([schema.empty_table(), *good])
+    raise WorkspaceError(
+        f"{folder / MANIFEST} names a part that is not there: {missing}\n"
+        "Put it back from a copy. If there is none, take its name out of the manifest: its rows "
+        "are lost then, and what they told of is done again."
+    )
 
 
 def read_records(folder: Path, kind: type[Record]) -> list[Record]:

@@ -60,8 +60,10 @@ def check_campaign(config: Config) -> None:
         MOST_SEEDS,
         {"search.repeats": search.repeats, "search.baseline_seeds": search.baseline_seeds},
     )
-    for role in config.llm.roles.values():
+    for name, role in config.llm.roles.items():
         _check_url(role.base_url)
+        if not role.model.strip():
+            raise ConfigError(f"llm.{name}.model is empty: which model is it?")
     _check_strategy(search)
 
 

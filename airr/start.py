@@ -67,7 +67,7 @@ def start_of(
         AirrError: it may not begin, or not be gone on with.
     """
     workspace = Workspace(Path(config.root) / config.campaign)
-    source = Workspace(Path(config.root) / forked_from) if forked_from else None
+    source = Workspace(_folder_of(forked_from, config.root)) if forked_from else None
     config = with_sandbox(config)
     shared = shared or shared_by([config])
     cluster = cluster_of(config, shared.slots)
@@ -95,6 +95,11 @@ def start_of(
         prices=prices,
         hashes=hashes,
     )
+
+
+def _folder_of(campaign: str, root: str) -> Path:
+    """Return a campaign's folder by its name, or by its path, as other verbs take it."""
+    return Path(campaign) if "/" in campaign else Path(root) / campaign
 
 
 def hashes_of(config: Bench) -> dict[str, str]:

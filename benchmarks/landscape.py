@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from airr.config import Base, Search
@@ -74,9 +75,15 @@ class Models:
         self._search = search
         self._rng = rng
 
-    def baseline(self) -> Scored:
-        """Return the measured score of the unmodified codebase."""
-        return self._scored(BASELINE, UNMODIFIED)
+    def baseline(self, seeds: int) -> Scored:
+        """Return the measured score of the unmodified codebase, the mean of so many."""
+        return self._again(self._scored(BASELINE, UNMODIFIED), UNMODIFIED, seeds - 1)
+
+    def again(self, trial: Trial, times: int) -> Trial:
+        """Return a scored trial after so many further runs, with the mean of all its scores."""
+        assert isinstance(trial.outcome, Scored)
+        outcome = self._again(trial.outcome, self.true_loss(trial.idea.id), times)
+        return replace(trial, outcome=outcome)
 
     def true_loss(self, idea_id: str) -> float:
         """Return what an idea is worth."""
@@ -175,6 +182,12 @@ class Models:
         chance = 0.5 if idea.origin is Origin.DEBUG else 1.0
         works = (1 - chance * self._world.fragility[m] for m in recipe if m not in there)
         return self._rng.random() > math.prod(works)
+
+    def _again(self, first: Scored, loss: float, times: int) -> Scored:
+        further = [self._scored(first.idea_id, loss).metric for _ in range(times)]
+        mean = statistics.fmean([first.metric, *further])
+        error = NOISE / math.sqrt(1 + times)
+        return replace(first, metric=mean, reward=1 / mean, standard_error=error)
 
     def _scored(self, idea_id: str, loss: float) -> Scored:
         measured = loss + self._rng.gauss(0, NOISE)

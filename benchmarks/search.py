@@ -1,12 +1,13 @@
-"""All searches on one made-up landscape of ideas, at an equal number of executed ideas.
+"""All searches on one made-up landscape of ideas, at an equal number of runs.
 
     python benchmarks/search.py [--seeds 50] [--epochs 10] [--ideas 40] [--plot FILE] [--quick]
 
 Each seed draws a world (benchmarks/landscape.py) in which every arm, with the settings of conf/ and
-the overrides that its name says, runs a campaign of epochs x ideas. An arm's result is the true
-gain over the baseline of the idea that looked best so far by its noisy score: what a campaign would
-hand over. Where ideas are proposed while others run, those end in any order. Differences are paired
-by world; intervals are 95 % (Student's t, over seeds).
+the overrides that its name says, has epochs x ideas runs. An arm's result is the true gain over the
+baseline of the idea that looked best so far by its noisy score: what a campaign would hand over. An
+arm that runs ideas again proposes fewer of them; its epochs are counted by runs, as those of the
+others. Where ideas are proposed while others run, those end in any order. Differences are paired by
+world; intervals are 95 % (Student's t, over seeds).
 
 What this can show is how the rules of selection compare if ideas combine as they do here. It says
 nothing about how well a model refines an idea: that is assumed.
@@ -36,6 +37,7 @@ from airr.book import Book
 from airr.cohorts import cohorts_of, open_at_most
 from airr.composition import compositions
 from airr.config import Metric, Search
+from airr.estimates import seeding_of
 from airr.ledger import Ledger
 from airr.llm.journal import Journal
 from airr.parsing import parse_config
@@ -51,6 +53,8 @@ ARMS = (
     "evolution",
     "evolution search.base=parent",
     "evolution search.caution=1",
+    "evolution search.repeats=1",
+    "evolution search.repeats=2 search.baseline_seeds=3",
     "evolution search.overlap=0.25",
     "evolution search.overlap=0.5",
     "steady_state",
@@ -84,10 +88,13 @@ def settings_of(arm: str, epochs: int, ideas: int) -> tuple[Search, Metric]:
 
 def course_of(arm: str, seed: int, epochs: int, ideas: int) -> Course:
     search, metric = settings_of(arm, epochs, ideas)
+    seeding, runs = seeding_of(search), epochs * ideas
     models = Models(World.of(random.Random(seed)), search, random.Random(f"{seed}/{arm}"))
-    past = Past(trials=(), baseline=models.baseline(), metric=metric)
+    baseline = models.baseline(seeding.baseline_seeds)
+    past = Past(trials=(), baseline=baseline, metric=metric)
     plan, clock = strategy_named(search.name), random.Random(f"{seed}/clock")
     tried, known, running = list[Trial](), list[Trial](), list[Trial]()
+    spent = [seeding.baseline_seeds - 1]  # runs, after each trial; what one baseline takes is free
     for cohort in cohorts_of(search):
         while len(running) > open_at_most(search):  # runs end in any order
             known.append(running.pop(clock.randrange(len(running))))
@@ -95,10 +102,16 @@ def course_of(arm: str, seed: int, epochs: int, ideas: int) -> Course:
         place = f"{cohort.epoch}/{cohort.first}" if cohort.first else f"{cohort.epoch}"
         due = replace(search, ideas_per_epoch=cohort.size)
         requests = plan(past, cohort.epoch, due, random.Random(f"{seed}/{place}"))
-        made = models.answer(requests, cohort.epoch, cohort.first)
+        made = list[Trial]()
+        for trial in models.answer(requests, cohort.epoch, cohort.first):
+            times = seeding.repeats_of(trial.outcome, baseline, metric)
+            if spent[-1] + 1 + times > runs:
+                break
+            spent.append(spent[-1] + 1 + times)
+            made.append(models.again(trial, times) if times else trial)
         tried += made
         running += made
-    ends = [sum(one.idea.epoch <= epoch for one in tried) for epoch in range(epochs)]
+    ends = [sum(n <= (epoch + 1) * ideas for n in spent[1:]) for epoch in range(epochs)]
     best = [best_looking(tried[:end]).idea.id for end in ends]
     scored = [one for one in tried if isinstance(one.outcome, Scored)]
     return Course(
@@ -194,7 +207,7 @@ def selection_seconds() -> str:
         search, metric = settings_of(name, epochs=MANY // 100, ideas=100)
         rng = random.Random(0)
         models = Models(World.of(rng), search, rng)
-        baseline, plan = models.baseline(), strategy_named(name)
+        baseline, plan = models.baseline(1), strategy_named(name)
         past = Past(trials=(), baseline=baseline, metric=metric)
         trials = list[Trial]()
         for epoch in range(MANY // 100):

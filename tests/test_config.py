@@ -181,6 +181,11 @@ def test_an_address_without_its_scheme_is_refused(setting: str):
         parse_config(composed("llm=openai", setting))
 
 
+def test_a_role_without_a_model_is_refused():
+    with pytest.raises(ConfigError, match=r"llm\.ideator\.model is empty"):
+        parse_config(composed("llm=openai", "llm.ideator.model=''"))
+
+
 def test_a_file_that_is_closed_to_patches_is_reserved_beside_the_scorer():
     env = parse_config(composed()).env
     assert env.reserved(["train.py", "run.sh"]) == ["run.sh", "sealed/score.py"]

@@ -1,5 +1,6 @@
 """`python -m airr.evolve` and its neighbours as a user types them, on an environment of seconds."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -132,11 +133,33 @@ def test_another_seed_on_a_campaign_is_refused_with_the_difference_shown(
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize("once", [[], ["+dry_run=true"]])
+def test_turns_are_refused_where_jobs_end_with_their_head(
+    once: list[str], place: Path, toy_env: list[str]
+):
+    refused = airr("evolve", *QUICK, *toy_env, "campaign=none", "once=true", *once, cwd=place)
+    assert refused.returncode == 2
+    assert "once=true leaves the jobs to the cluster" in refused.stderr
+    assert not (place / "runs" / "none").exists()
+
+
+@pytest.mark.parametrize("verb", [[], ["evolve"], ["evolv", "seed=1"]])
+def test_airr_without_a_verb_lists_them(verb: list[str], place: Path):
+    command = [sys.executable, "-m", "airr", *verb]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == (2 if verb else 0)
+    listed = {*re.findall(r"python -m airr\.(\w+)", done.stdout + done.stderr)}
+    assert {"evolve", "status", "prepare"} < listed
+    for named in listed:
+        assert importlib.util.find_spec(f"airr.{named}")
+
+
 def test_a_fork_starts_from_the_ideas_and_scores_of_another_campaign(
     finished, place: Path, toy_env: list[str]
 ):
+    source = place / "runs" / "toy"  # a path, as other verbs take it; a name is as good
     forked = airr(
-        "evolve", *QUICK, *toy_env, "campaign=twig", "fork=toy", "seed=5", "search.epochs=4",
+        "evolve", *QUICK, *toy_env, "campaign=twig", f"fork={source}", "seed=5", "search.epochs=4",
         cwd=place,
     )  # fmt: skip
     assert forked.returncode == 0, forked.stderr

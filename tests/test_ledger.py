@@ -66,6 +66,14 @@ def test_a_torn_part_is_named_and_the_rest_is_read(folder: Path):
     assert [one.id for one in ideas] == ["e00-i000", "e00-i002"]
 
 
+def test_a_part_that_is_gone_is_named_with_what_can_be_done(folder: Path):
+    Ledger(folder).append([idea(0)])
+    gone = parts_of(folder, "ideas")[0]
+    gone.unlink()
+    with pytest.raises(WorkspaceError, match=f"{gone.name}.*\nPut it back"):
+        read_records(folder, Idea)
+
+
 def test_a_flipped_bit_is_found_by_the_page_checksum(folder: Path):
     Ledger(folder).append([idea(0, text=random.Random(0).randbytes(4000).hex())])
     part = parts_of(folder, "ideas")[0]

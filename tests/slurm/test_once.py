@@ -159,10 +159,3 @@ def test_turns_run_a_job_again_that_left_no_result(turns: Turns):
     ends = runs.query("idea_id == 'baseline'").sort_values("attempt").state
     assert len(ends) == 2
     assert ends.iloc[-1] == "completed"
-
-
-def test_turns_are_refused_where_jobs_end_with_their_head(turns: Turns):
-    refused = turns.take("cluster=local")
-    assert refused.returncode == 2
-    assert "once=true leaves the jobs to the cluster" in refused.stderr
-    assert not (turns.place / "runs").exists()

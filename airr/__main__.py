@@ -1,0 +1,31 @@
+"""`python -m airr`: says which verbs there are."""
+
+from __future__ import annotations
+
+import sys
+
+VERBS = {
+    "prepare": "make an environment's data and base models, once",
+    "evolve": "run a campaign: ideas, diffs, trainings, scores, and what is learned from them",
+    "status": "where campaigns stand, and what the queue says",
+    "report": "campaigns as one HTML file, as JSON, or as lines",
+    "verify": "the best ideas of a campaign again, with fresh seeds",
+    "baseline": "how far the unmodified codebase scatters with its seed",
+    "check": "is this site usable, and is this environment sound",
+    "cancel": "end a campaign's head and jobs, and no others",
+}
+
+
+def main() -> int:
+    """List the verbs; whatever was asked of none of them is an error."""
+    lines = [f"  python -m airr.{verb:<10}{what}" for verb, what in VERBS.items()]
+    asked = sys.argv[1:]
+    stream = sys.stderr if asked else sys.stdout
+    if asked and asked[0] in VERBS:
+        print(f"python -m airr.{asked[0]}, with a dot", file=stream)
+    print("\n".join(["airr is used by its verbs; --help teaches each:", *lines]), file=stream)
+    return 2 if asked and asked[0] not in {"-h", "--help"} else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
