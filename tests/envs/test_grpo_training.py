@@ -87,6 +87,7 @@ def test_the_other_losses_train_too(loss: str, grpo_data: Path, tmp_path: Path):
     assert LINE.fullmatch(printed.strip())
 
 
+@pytest.mark.long  # by the clock: a busy machine is late
 def test_training_stops_and_saves_before_the_deadline(grpo_data: Path, tmp_path: Path):
     config = grpo.edited("config.py", "        steps=40,", "        steps=100_000,")
     codebase = grpo.candidate(tmp_path / "codebase", config)
