@@ -89,9 +89,10 @@ def turns(cluster: VirtualCluster, tmp_path: Path) -> Turns:
     return Turns(cluster, tmp_path, settings)
 
 
-def test_turns_complete_a_campaign_as_one_long_head_does(turns: Turns):
-    said = turns.take_all()
-    whole = [*turns.settings, "campaign=whole", "cluster.tick_seconds=0.5"]
+@pytest.mark.parametrize("seeds", [[], ["search.repeats=2", "search.baseline_seeds=2"]])
+def test_turns_complete_a_campaign_as_one_long_head_does(seeds: list[str], turns: Turns):
+    said = turns.take_all(*seeds)
+    whole = [*turns.settings, *seeds, "campaign=whole", "cluster.tick_seconds=0.5"]
     Command(whole, turns.place / "log.txt", turns.cluster.environment).finish()
     runs = turns.place / "runs"
     assert what_came_of_it(runs / "turns") == what_came_of_it(runs / "whole")
@@ -100,7 +101,7 @@ def test_turns_complete_a_campaign_as_one_long_head_does(turns: Turns):
     tables = load(runs / "turns")
     jobs = jobs_by_name(turns.cluster)
     assert all(len(jobs[name]) == 1 for name in set(tables.runs.batch))
-    assert re.search(r"1 runs submitted\nwaits for .* the baseline is being measured", said[0])
+    assert re.search(r"[12] runs submitted\nwaits for .* the baseline is being measured", said[0])
     assert "4 ideas proposed" in "".join(said)
 
 
