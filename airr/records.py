@@ -7,7 +7,7 @@ Standard library only: the worker on a compute node reads these before torch is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
@@ -382,6 +382,11 @@ def outcome_of(row: OutcomeRow) -> Outcome:
     """Return the outcome that a row of the ledger stands for."""
     kind = KINDS[row.status]
     return kind(**{field.name: getattr(row, field.name) for field in fields(kind)})
+
+
+def outcomes_of(rows: Iterable[OutcomeRow]) -> dict[Wanted, Outcome]:
+    """Return the outcomes that rows of the ledger stand for, by idea id and repeat."""
+    return {(row.idea_id, row.repeat): outcome_of(row) for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from airr.lease import Holder, holder_of
 from airr.ledger import read_records
 from airr.llm.protocol import Request
 from airr.packing import Packing
-from airr.records import Idea, Origin, OutcomeRow, Patch, Run, outcome_of
+from airr.records import Idea, Origin, OutcomeRow, Patch, Run, outcomes_of
 from airr.researcher.questions import Conversation
 from airr.researcher.strategy import fresh
 from airr.roles import idea_questions, patch_questions
@@ -92,11 +92,10 @@ def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = N
 
 
 def _left(config: Config, known: Workspace) -> Left:
-    rows = read_records(known.ledger, OutcomeRow)
     return left_of(
         cohorts_of(config.search),
         read_records(known.ledger, Idea),
-        {(row.idea_id, row.repeat): outcome_of(row) for row in rows},
+        outcomes_of(read_records(known.ledger, OutcomeRow)),
         seeding=seeding_of(config.search),
         metric=config.env.metric,
         patched={patch.idea_id for patch in read_records(known.ledger, Patch) if patch.applied},

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
+from typing import Any
 
 from airr.config import Metric
 from airr.records import BASELINE, Call, Failed, Idea, Outcome, Patch, Reason, Run, Scored, Withheld
@@ -76,7 +77,7 @@ def withheld(outcomes: Mapping[str, Outcome]) -> list[Withheld]:
     return [outcome for outcome in outcomes.values() if isinstance(outcome, Withheld)]
 
 
-def failures(outcomes: Mapping[str, Outcome]) -> Counter[Reason]:
+def failures(outcomes: Mapping[Any, Outcome]) -> Counter[Reason]:
     """Return how often each reason ended an idea."""
     return Counter(o.reason for o in outcomes.values() if isinstance(o, Failed))
 

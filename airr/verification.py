@@ -26,7 +26,7 @@ from airr.records import (
     OutcomeRow,
     Run,
     Scored,
-    outcome_of,
+    outcomes_of,
 )
 from airr.workspace import Workspace, write_atomically
 
@@ -71,8 +71,7 @@ def read_search(folder: Workspace) -> Searched:
         raise WorkspaceError(
             f"{folder.folder} is no search: verify takes a campaign of airr.evolve"
         )
-    rows = read_records(folder.ledger, OutcomeRow)
-    outcomes = settled({(row.idea_id, row.repeat): outcome_of(row) for row in rows})
+    outcomes = settled(outcomes_of(read_records(folder.ledger, OutcomeRow)))
     return Searched(
         workspace=folder,
         charter=charter,

@@ -191,12 +191,15 @@ def usage_of(call: Call):
 # ---- GPU-hours -----------------------------------------------------------------------------------
 
 
-async def test_gpu_hours_never_pass_their_bound_and_a_larger_one_goes_on(tmp_path: Path):
+@pytest.mark.parametrize("seeds", [[], ["search.repeats=2", "search.baseline_seeds=2"]])
+async def test_gpu_hours_never_pass_their_bound_and_a_larger_one_goes_on(
+    seeds: list[str], tmp_path: Path
+):
     """A run may take 36 s of a GPU, and takes about one: room comes back as runs end."""
     env = toy.make_campaign_env(tmp_path)
     slow = "env.train.argv=[/bin/sh,-c,'sleep 0.5 && exec {python} train.py']"
     limits = ["env.gpus=1", "env.budget_seconds=30", "env.score_seconds=6", "cluster=local"]
-    search = ["search.epochs=1", "search.ideas_per_epoch=6", "campaign=gpus"]
+    search = ["search.epochs=1", "search.ideas_per_epoch=6", "campaign=gpus", *seeds]
 
     async def evolve(hours: float) -> tuple[Head, list[float]]:
         raw = composed(*env, slow, *limits, *search, f"budget.gpu_hours={hours}")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from airr.ledger import load
 from tests import toy
@@ -316,6 +317,18 @@ def test_status_tells_of_one_campaign_and_of_all(finished, place: Path):
     missing = airr("status", "campaign=nothing", cwd=place)
     assert missing.returncode == 2
     assert "holds no campaign" in missing.stderr
+
+
+def test_status_tells_of_a_campaign_from_before_there_were_further_seeds(finished, place: Path):
+    old = place / "runs" / "old"
+    shutil.copytree(place / "runs" / "toy", old)
+    charter = yaml.safe_load((old / "campaign.yaml").read_text())
+    for name in ("repeats", "baseline_seeds"):
+        del charter["config"]["search"][name]
+    (old / "campaign.yaml").write_text(yaml.safe_dump(charter))
+    told = airr("status", "campaign=runs/old", cwd=place)
+    shutil.rmtree(old)
+    assert "old: complete" in told.stdout, told.stderr
 
 
 def test_a_mistyped_setting_is_refused_before_anything_is_made(place: Path):

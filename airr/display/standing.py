@@ -40,7 +40,7 @@ from airr.records import (
     Run,
     Scored,
     Wanted,
-    outcome_of,
+    outcomes_of,
 )
 from airr.summary import best_ideas, failures, gpu_hours_of, withheld
 from airr.workspace import Workspace, names_in
@@ -73,8 +73,7 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
         return Group(Text(_measured(workspace, charter, queue)))
     metric = parse(Metric, charter.config["env"]["metric"], at="env.metric.")
     ideas = {idea.id: idea for idea in read_records(workspace.ledger, Idea)}
-    rows = read_records(workspace.ledger, OutcomeRow)
-    found = {(row.idea_id, row.repeat): outcome_of(row) for row in rows}
+    found = outcomes_of(read_records(workspace.ledger, OutcomeRow))
     outcomes = settled(found)
     runs = read_records(workspace.ledger, Run)
     open_runs = list(recover_open_runs(workspace, [run.id for run in runs]).values())
@@ -111,7 +110,7 @@ def _measured(workspace: Workspace, charter: Charter, queue: Glance | None) -> s
     open_runs = list(recover_open_runs(workspace, [run.id for run in runs]).values())
     codebases = 1 + len(read_records(workspace.ledger, Idea))
     wanted = max(len(rows), codebases * charter.setting("seeds", int))
-    failed = failures({f"{row.idea_id}.{row.repeat}": outcome_of(row) for row in rows})
+    failed = failures(outcomes_of(rows))
     scored = len(rows) - failed.total()
     return (
         f"{workspace.name}: {_state(workspace, is_complete=len(rows) == wanted)}\n"
@@ -179,12 +178,16 @@ def _left(
     outcomes: Mapping[Wanted, Outcome],
 ) -> Left:
     """Return what is left to do by the settings that a campaign was started with."""
-    names = ("baseline_seeds", "repeats", "caution")
+    seeding = Seeding(  # campaigns of before these settings had one seed of everything
+        baseline_seeds=search.get("baseline_seeds", 1),
+        repeats=search.get("repeats", 0),
+        caution=search["caution"],
+    )
     return left_of(
         cohorts(search["epochs"], search["ideas_per_epoch"], search.get("refill")),
         ideas,
         outcomes,
-        seeding=Seeding(**{name: search[name] for name in names}),
+        seeding=seeding,
         metric=metric,
     )
 

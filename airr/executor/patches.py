@@ -27,7 +27,7 @@ from airr.records import INFRASTRUCTURE, Idea, Patch, Reason, Run, RunKey, Stage
 Ask = Callable[[Request], Any]
 log = logging.getLogger(__name__)
 
-PASSING = INFRASTRUCTURE | {Reason.OVER_BUDGET, Reason.DISK_FULL}
+TRANSIENT = INFRASTRUCTURE | {Reason.OVER_BUDGET, Reason.DISK_FULL}
 """Reasons of a failed preflight that may have gone by when the same patch comes again."""
 
 
@@ -247,7 +247,7 @@ class Implementer:
         found = describe(result)
         detail = f"{found['detail']}\n\nThe end of its log:\n{found['log']}".strip()
         patch = replace(patch, stage=Stage.PREFLIGHT, reason=result.reason, detail=detail)
-        if result.reason not in PASSING:
+        if result.reason not in TRANSIENT:
             attempts.failed[patch.diff] = patch
         return patch, None
 

@@ -22,7 +22,7 @@ from airr.records import (
     Scored,
     Withheld,
     how_it_ended,
-    outcome_of,
+    outcomes_of,
 )
 from airr.reporting.costs import Costs
 from airr.reporting.curves import curve_of
@@ -70,7 +70,7 @@ class Subject:
 
 def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
     """Return all that a report says of one campaign."""
-    outcomes = settled({(row.idea_id, row.repeat): outcome_of(row) for row in rows.outcomes})
+    outcomes = settled(outcomes_of(rows.outcomes))
     by_id = {idea.id: idea for idea in rows.ideas}
     ranked = best_ideas(by_id, outcomes, subject.metric, len(by_id))
     ideas = _ideas(rows, outcomes, {best.idea.id: best for best in ranked})
