@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
+import os
+import platform
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -31,6 +34,8 @@ from airr.llm.journal import Journal
 from airr.roles import ideator_of, implementer_of
 from airr.start import Start
 from airr.workspace import Workspace, write_atomically
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +72,7 @@ async def take_the_head(start: Start) -> AsyncGenerator[Head]:
         with logged_into(workspace.log):
             head = assemble(start, charter.uid, lease)
             nodes = start.shared.nodes
-            with nodes.counting(head.scheduler) if nodes else nullcontext():
+            with _logged(head), nodes.counting(head.scheduler) if nodes else nullcontext():
                 async with together(head.scheduler.keep_going(), lease.keep()):
                     yield head
             head.book.enter()
@@ -76,6 +81,24 @@ async def take_the_head(start: Start) -> AsyncGenerator[Head]:
     finally:
         await start.cluster.close()
         lease.release()
+
+
+@contextmanager
+def _logged(head: Head) -> Generator[None]:
+    """Have the log say when a head comes, how it finds its campaign, and how it leaves it."""
+    place = f"airr {version('airr')}, process {os.getpid()} on {platform.node()}"
+    begins = "goes on" if head.book.outcomes or head.book.ideas else "begins"
+    log.info("%s %s: %s; %s", head.workspace.name, begins, place, _standing(head.book))
+    try:
+        yield
+    except BaseException as error:
+        log.info("the head is ended by %s; %s", repr(error), _standing(head.book))
+        raise
+    log.info("the head leaves; %s", _standing(head.book))
+
+
+def _standing(book: Book) -> str:
+    return f"{len(book.ideas)} ideas and {len(book.outcomes)} outcomes so far"
 
 
 def assemble(start: Start, uid: str, lease: Lease) -> Head:

@@ -11,9 +11,23 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from airr.errors import Damaged
+from airr.plain import plain
 
 _present: ContextVar[Path | None] = ContextVar("present log", default=None)
 """The log of the campaign that the running task, or the task that started it, belongs to."""
+
+
+class _Lines(logging.Formatter):
+    """Writes what happened so that each event begins a line: what follows on others is indented.
+
+    No text of a candidate can so look like an event, or do anything to the terminal of a reader.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = plain(record.message).strip().replace("\n", "\n    ")
+        if not record.name.startswith("airr"):
+            record.message = f"{record.name}: {record.message}"
+        return super().formatMessage(record)
 
 
 def _take_warning(
@@ -29,7 +43,7 @@ def _take_warning(
 def logged_into(path: Path) -> Generator[None]:
     """Send what this task and those that it starts log, warnings of libraries too, to a file."""
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S%z"))
     handler.addFilter(lambda _: _present.get() == path)
     warnings.showwarning = _take_warning
     root = logging.getLogger()

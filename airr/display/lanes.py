@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from airr.cluster.protocol import TaskState
-from airr.display.live import outcome_line
+from airr.display.lines import outcome_line
 from airr.display.news import News, watching
 from airr.display.screen import Screen
 from airr.display.tables import duration, gain_text, number, usd_text

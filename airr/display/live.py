@@ -16,6 +16,7 @@ from rich.text import Text
 
 from airr.cluster.protocol import TaskState
 from airr.config import Sandbox
+from airr.display.lines import epoch_line, outcome_line
 from airr.display.news import News, watching
 from airr.display.screen import Screen
 from airr.display.tables import (
@@ -25,7 +26,6 @@ from airr.display.tables import (
     duration,
     failure_line,
     gain_text,
-    headline,
     models_text,
     number,
     spend_lines,
@@ -37,8 +37,9 @@ from airr.estimates import seeds_of, settled
 from airr.executor.executor import Step
 from airr.head import Head
 from airr.ledger import read_records
-from airr.records import BASELINE, Failed, Patch, Scored, Wanted, Withheld
+from airr.records import BASELINE, Patch, Scored, Wanted
 from airr.summary import best_ideas, failures, time_spent, withheld
+from airr.titles import title_of
 
 BEST_SHOWN = 10
 WARNINGS_APART_SECONDS = 15
@@ -53,14 +54,15 @@ async def follow(head: Head, arguments: Sequence[str]) -> AsyncGenerator[None]:
     """
     console = Screen()
     console.print(opening(head), soft_wrap=True)
-    news = News(console, head.book.outcomes)
+    begun = {idea.epoch for idea in head.book.ideas.values()}
+    news: News[Wanted | int] = News(console, [*head.book.outcomes, *begun])
     had = len(head.book.outcomes)
     warnings = _Warnings(news)
     logging.getLogger("airr").addHandler(warnings)
     try:
         async with watching(
             console,
-            lambda: news.tell(head.book.outcomes, lambda wanted: outcome_line(head, wanted)),
+            lambda: _tell(news, head),
             lambda: _panel(head, news.seconds),
         ):
             yield
@@ -69,6 +71,15 @@ async def follow(head: Head, arguments: Sequence[str]) -> AsyncGenerator[None]:
     if had == len(head.book.outcomes) and not head.campaign.stopped:
         console.print(f"\n{_nothing_left(head)}")
     console.print(closing(head, news.seconds, arguments), soft_wrap=True)
+
+
+def _tell(news: News[Wanted | int], head: Head) -> None:
+    """Tell of new outcomes, and then of epochs that have begun."""
+    epochs = {idea.epoch for idea in head.book.ideas.values()}
+    news.tell(
+        [*head.book.outcomes, *sorted(epochs)],
+        lambda key: epoch_line(head, key) if isinstance(key, int) else outcome_line(head, key),
+    )
 
 
 def _nothing_left(head: Head) -> str:
@@ -84,7 +95,7 @@ def _nothing_left(head: Head) -> str:
 class _Warnings(logging.Handler):
     """Shows what the log warns of, now and then: an endpoint without an answer, lost jobs."""
 
-    def __init__(self, news: News[Wanted]) -> None:
+    def __init__(self, news: News[Wanted | int]) -> None:
         super().__init__(level=logging.WARNING)
         self._news = news
         self._quiet_until = 0.0
@@ -150,7 +161,9 @@ def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
         lines.append(f"        {more}   two epochs more")
     if head.config.llm.is_offline:
         lines.insert(1, "ideas   from the offline catalogue; no model was asked")
-    table = best_table(best, baseline, metric, seeds_of(book.outcomes))
+    texts = {idea.id: idea.text for idea in book.ideas.values()}
+    titles = {one.idea.id: title_of(one.idea.id, texts) for one in best}
+    table = best_table(best, baseline, metric, seeds_of(book.outcomes), titles)
     return Group(table, with_warning("\n".join(lines)))
 
 
@@ -171,22 +184,6 @@ def _epochs_done(head: Head) -> int:
     """Return the epochs that exist, which may be more than this start asked for."""
     proposed = (idea.epoch + 1 for idea in head.book.ideas.values())
     return max(head.config.search.epochs, *proposed)
-
-
-def outcome_line(head: Head, wanted: Wanted) -> str:
-    """Return what became of an idea with one seed, on one line."""
-    idea_id, repeat = wanted
-    outcome = head.book.outcomes[wanted]
-    idea = head.book.ideas.get(idea_id)
-    what = headline(idea.text)[:80] if idea else "the unmodified codebase"
-    if repeat:
-        idea_id, what = f"{idea_id} again", f"with seed {head.config.seed + repeat}"
-    if isinstance(outcome, Failed):
-        return f"{idea_id}  failed ({outcome.reason} while {outcome.stage})  {what}"
-    metric = head.config.env.metric
-    if isinstance(outcome, Withheld):
-        return f"{idea_id}  held back until verified: {outcome.detail}  {what}"
-    return f"{idea_id}  {metric.name} {number(outcome.metric, outcome.standard_error)}  {what}"
 
 
 def _panel(head: Head, seconds: float) -> Group:

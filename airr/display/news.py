@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from airr.display.tables import duration
+from airr.plain import plain
 
 LOOK_SECONDS = 0.5
 Key = TypeVar("Key", bound=Hashable)
@@ -72,5 +73,5 @@ class News(Generic[Key]):
 
     def say(self, what: str) -> None:
         """Print anything else with its time."""
-        line = f"{duration(self.seconds):>12}  {what}"
+        line = f"{duration(self.seconds):>12}  {plain(what)}"
         self._console.print(line, soft_wrap=True, markup=False, highlight=False)

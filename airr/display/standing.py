@@ -43,6 +43,7 @@ from airr.records import (
     outcomes_of,
 )
 from airr.summary import best_ideas, failures, gpu_hours_of, withheld
+from airr.titles import title_of
 from airr.workspace import Workspace, names_in
 
 BEST_SHOWN = 5
@@ -100,7 +101,10 @@ def standing_of(workspace: Workspace, queue: Glance | None = None) -> Group:
     if not isinstance(baseline, Scored):
         return Group(with_warning("\n".join(text)))
     best = best_ideas(ideas, outcomes, metric, BEST_SHOWN)
-    return Group(with_warning("\n".join(text)), best_table(best, baseline, metric, seeds_of(found)))
+    texts = {idea.id: idea.text for idea in ideas.values()}
+    titles = {one.idea.id: title_of(one.idea.id, texts) for one in best}
+    table = best_table(best, baseline, metric, seeds_of(found), titles)
+    return Group(with_warning("\n".join(text)), table)
 
 
 def _measured(workspace: Workspace, charter: Charter, queue: Glance | None) -> str:

@@ -6,47 +6,71 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from airr.config import OFFLINE, Llm, Metric, Role
 from airr.records import BASELINE, Call, Reason, Scored, Withheld
 from airr.summary import Best, Spend, spend_by_role, spend_of
+from airr.titles import LONGEST, Title
 
 UNSHIELDED = "WITHOUT a sandbox"
 """Whoever reads this has asked for it, and is told at every turn."""
 
 
+class InTwoLines:
+    """A title in a column, on two lines at most: what sets it apart from others is not cut off."""
+
+    def __init__(self, title: Title) -> None:
+        """Show this title."""
+        self._title = title
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Take as much width as there is, and little where there is little."""
+        return Measurement(min(10, options.max_width), min(LONGEST, options.max_width))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield as much of it as two lines hold."""
+        width = options.max_width
+        shown = Text()
+        for room in range(min(2 * width, LONGEST), 0, -1):
+            shown = Text(self._title.within(room))
+            if len(shown.wrap(console, width)) <= 2:
+                break
+        yield shown
+
+
 def best_table(
-    best: Sequence[Best], baseline: Scored, metric: Metric, seeds: Mapping[str, int]
+    best: Sequence[Best],
+    baseline: Scored,
+    metric: Metric,
+    seeds: Mapping[str, int],
+    titles: Mapping[str, Title],
 ) -> Table:
     """Return the best ideas with their gain over the measured baseline.
 
     `seeds` says by idea id over how many a score is the mean; one each needs no column.
     """
-    titles = ("idea", metric.name, "gain", "seeds")
-    rows = [
-        (
-            one.idea.id,
-            number(one.outcome.metric, one.outcome.standard_error),
-            gain_text(one),
-            str(seeds[one.idea.id]),
-            headline(one.idea.text),
-            "green" if one.gain > 0 and not one.is_noise else "",
-        )
-        for one in best
-    ]
+    columns = ("idea", metric.name, "gain", "seeds")
     of_baseline = number(baseline.metric, baseline.standard_error)
-    rows.insert(0, (BASELINE, of_baseline, "", str(seeds[BASELINE]), "", "dim"))
-    shown = len(titles) if max(seeds.values()) > 1 else len(titles) - 1
+    rows = [(BASELINE, of_baseline, "", str(seeds[BASELINE]))]
+    whats, styles = [Title("")], ["dim"]
+    for one in best:
+        score = number(one.outcome.metric, one.outcome.standard_error)
+        rows.append((one.idea.id, score, gain_text(one), str(seeds[one.idea.id])))
+        whats.append(titles[one.idea.id])
+        styles.append("green" if one.gain > 0 and not one.is_noise else "")
+    shown = len(columns) if max(seeds.values()) > 1 else len(columns) - 1
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
-    for column, title in enumerate(titles[:shown]):
-        width = max(len(title), *(len(row[column]) for row in rows))
-        justify = "left" if column == 0 else "right"
+    for place, title in enumerate(columns[:shown]):
+        width = max(len(title), *(len(row[place]) for row in rows))
+        justify = "left" if place == 0 else "right"
         table.add_column(title, justify=justify, no_wrap=True, min_width=width)
     table.add_column("what", ratio=1)
-    for *cells, what, style in rows:
-        table.add_row(*map(Text, (*cells[:shown], what)), style=style)
+    for row, what, style in zip(rows, whats, styles, strict=True):
+        table.add_row(*map(Text, row[:shown]), InTwoLines(what), style=style)
     return table
 
 
@@ -59,12 +83,6 @@ def gain_text(best: Best) -> str:
 def number(metric: float, error: float | None) -> str:
     """Return a metric with its standard error."""
     return f"{metric:.4f}" if error is None else f"{metric:.4f} ± {error:.4f}"
-
-
-def headline(idea: str) -> str:
-    """Return the first sentence of an idea, on one line."""
-    text = " ".join(idea.removeprefix("[Experiment]").split())
-    return text.partition(". ")[0][:160]
 
 
 def failure_line(failures: Counter[Reason]) -> str:

@@ -11,11 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from airr.config import Metric
-from airr.display.tables import headline
+from airr.display.tables import InTwoLines
 from airr.judgement import Verdict, failures_of, judge, scores_of
 from airr.measuring import Measuring
+from airr.plain import plain_line
 from airr.records import BASELINE
 from airr.significance import half_interval, rank_correlation
+from airr.titles import titles_of
 from airr.verification import Searched
 
 STYLES = {"better": "green", "worse": "red", "failed": "red"}
@@ -50,11 +52,12 @@ def _table(
         table.add_column(title, justify=justify, no_wrap=True)
     table.add_column("what", ratio=1)
     table.add_row(BASELINE, _four(before), scores_text(baseline), "", "", "", style="dim")
+    titles = titles_of({one.idea.id: one.idea.text for one in verdicts})
     for one in verdicts:
         gain = "" if one.gain is None else f"{one.gain:+.4f}"
         cells = (one.idea.id, _four(one.searched), scores_text(one.scores), gain, one.in_words)
         style = STYLES.get(one.in_words.split()[0].strip(","), "")
-        table.add_row(*map(Text, (*cells, headline(one.idea.text))), style=style)
+        table.add_row(*map(Text, cells), InTwoLines(titles[one.idea.id]), style=style)
     return table
 
 
@@ -76,7 +79,7 @@ def _cheats(measuring: Measuring, verdicts: Sequence[Verdict]) -> list[str]:
     failed += [failure for one in verdicts for failure in one.failures]
     return [
         f"{one.idea_id} seed {measuring.config.seed + one.repeat}: {one.reason} while {one.stage}: "
-        f"{one.detail.strip().splitlines()[-1] if one.detail.strip() else ''}"
+        f"{plain_line(one.detail.strip().rpartition(chr(10))[2])}"
         for one in failed
     ]
 

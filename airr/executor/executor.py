@@ -230,7 +230,8 @@ class Executor:
             implementation = await self._implementer.mend(idea, past, crash, parent)
         if implementation.tree is None:
             failure = failure_of(crash) if crash else self._failure(idea, implementation.patches)
-            log.info("%s", describe_outcome(failure))
+            told = f"{idea.id}: no mended patch" if crash else describe_outcome(failure)
+            log.info("%s", told)
             self._book.enter([*implementation.patches, row_of(failure)])
             return failure
         codebase = self._pack(idea.id, implementation.tree)

@@ -228,11 +228,15 @@ class Scheduler:
         self._book.enter([*runs, *map(row_of, final)])
         for run, outcome, _ in ended:
             del self.open[run.planned.key.name]
-            log.info("%s", describe_outcome(outcome))
+            then = "; to be run again" if run in retried else ""
+            if not then and self._is_to_be_mended(outcome):
+                then = "; its patch is to be mended"
+            log.info("%s%s", describe_outcome(outcome), then)
         for run in retried:
             self._make_ready(run.codebase, run.wanted)
         for run, outcome in done:
-            if future := self._waiting.pop(run.wanted, None):
+            future = self._waiting.pop(run.wanted, None)
+            if future and not future.done():  # whoever waited for it may have been cancelled
                 future.set_result(outcome)
 
     def _is_retried(self, outcome: Outcome) -> bool:

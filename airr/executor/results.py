@@ -15,7 +15,19 @@ from airr.config import Metric
 from airr.executor.openruns import OpenRun
 from airr.executor.plausibility import doubt
 from airr.executor.verdicts import ENDED_AS, REASONS
-from airr.records import STOPPED, Failed, Outcome, Reason, Run, RunState, Scored, Stage, Withheld
+from airr.plain import plain_line
+from airr.records import (
+    STOPPED,
+    Failed,
+    Outcome,
+    Reason,
+    Run,
+    RunKey,
+    RunState,
+    Scored,
+    Stage,
+    Withheld,
+)
 
 NODE_LOST = {Reason.NODE_FAIL: RunState.NODE_FAIL}
 """Results in which a worker says that its node could not run it; others without a stop are
@@ -23,6 +35,10 @@ complete."""
 
 BY_THEMSELVES = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.GONE, TaskState.OOM})
 """States that do not say who told a worker to stop."""
+
+TRACEBACK = "Traceback (most recent call last):"
+WIDEST = 200
+"""Characters of a line in a log that a candidate may have written."""
 
 
 def was_stopped(result: Result) -> bool:
@@ -123,13 +139,25 @@ def failure_of(run: Run) -> Failed:
 
 def describe_outcome(outcome: Outcome) -> str:
     """Return an outcome on one line, for a log."""
-    name = f"{outcome.idea_id} repeat {outcome.repeat} attempt {outcome.attempt}"
+    key = RunKey(idea_id=outcome.idea_id, repeat=outcome.repeat, attempt=outcome.attempt)
+    name = key.name if key.repeat or key.attempt else key.idea_id
     if isinstance(outcome, Scored):
         return f"{name}: scored {outcome.metric:.5g} in {outcome.wall_seconds:.0f} s"
-    first = outcome.detail.partition("\n")[0][:200]
+    why = _in_short(outcome.detail)
     if isinstance(outcome, Withheld):
-        return f"{name}: withheld until verified: {first}"
-    return f"{name}: {outcome.reason} while {outcome.stage}: {first}"
+        return f"{name}: withheld until verified: {why}"
+    return f"{name}: {outcome.reason} while {outcome.stage}: {why}"
+
+
+def _in_short(detail: str) -> str:
+    """Return the first line of what went wrong, and of a traceback its last, which says what."""
+    first, *others = detail.strip().splitlines() or [""]
+    said = plain_line(first)[:WIDEST]
+    if not others:
+        return said
+    if said.endswith(TRACEBACK):
+        return f"{said.removesuffix(TRACEBACK)}{plain_line(others[-1])[:WIDEST]}"
+    return f"{said} [...]"
 
 
 def _state(run: OpenRun, outcome: Outcome, result: Result | None) -> RunState:

@@ -27,6 +27,9 @@ from airr.workspace import Workspace, write_atomically
 
 log = logging.getLogger(__name__)
 
+NAMED = 4
+"""Runs of an array that the log names."""
+
 
 class Submissions:
     """What of a campaign waits to be submitted, and how it goes out."""
@@ -109,7 +112,7 @@ class Submissions:
         try:
             await self._cluster.submit(*arrays_of(self._runs_of(batch), self._workspace))
             self._window = min(2 * self._window, MOST_AT_ONCE)
-            log.info("submitted %s: %s", batch.name, batch.packing.in_words)
+            log.info("submitted %s: %s", batch.name, _in_words(batch))
         except SubmissionUnknown as error:
             log.warning("no answer to the submission of %s (%s): looking for it", batch.name, error)
         except SubmissionLimited as error:
@@ -159,3 +162,10 @@ class Submissions:
             exclude_nodes=ready[0].exclude_nodes,
             created_at=self._clock(),
         )
+
+
+def _in_words(batch: Batch) -> str:
+    """Return how many runs a batch has, and the first of them by name."""
+    names = [run.key.name for run in batch.runs[:NAMED]]
+    more = len(batch.runs) - len(names)
+    return f"{batch.packing.in_words}, {', '.join(names)}{f' and {more} more' if more else ''}"

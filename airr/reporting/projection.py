@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from airr.config import Direction, Metric
-from airr.display.tables import counted, headline
+from airr.display.tables import counted
 from airr.estimates import settled
 from airr.records import (
     BASELINE,
@@ -39,6 +39,7 @@ from airr.reporting.tree import (
     Score,
 )
 from airr.summary import Best, best_ideas
+from airr.titles import titles_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,7 @@ def _ideas(
         for parent in idea.parents:
             children[parent].append(idea.id)
     costs = Costs.of(rows.ideas, rows.calls, rows.runs)
+    titles = titles_of({idea.id: idea.text for idea in rows.ideas})
     facts: list[IdeaFacts] = []
     for idea in rows.ideas:
         outcome = outcomes.get(idea.id)
@@ -130,7 +132,7 @@ def _ideas(
                 epoch=idea.epoch,
                 origin=idea.origin,
                 model=idea.model,
-                title=headline(idea.text),
+                title=titles[idea.id].within(),
                 text=idea.text,
                 base=idea.base,
                 parents=idea.parents,

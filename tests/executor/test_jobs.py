@@ -122,6 +122,18 @@ async def test_codebases_that_are_ready_together_go_as_one_array(workspace: Work
     assert [row.idea_id for row in read_records(workspace.ledger, OutcomeRow)]
 
 
+async def test_a_result_that_nobody_waits_for_any_more_is_entered_like_any_other(
+    workspace: Workspace,
+):
+    first, second = (put(workspace, f"e00-i00{n}", toy.tree(value=1.5)) for n in range(2))
+    async with head(workspace, plan_of(workspace)) as scheduler:
+        waiting = asyncio.create_task(scheduler.run(first))
+        await until(lambda: bool(scheduler.open))
+        waiting.cancel()
+        await until(lambda: bool(read_records(workspace.ledger, OutcomeRow)))
+        assert isinstance(await asyncio.wait_for(scheduler.run(second), 10), Scored)
+
+
 async def test_what_gets_ready_while_tasks_are_queued_is_gathered_into_one_array(
     workspace: Workspace,
 ):

@@ -14,6 +14,7 @@ from airr.llm.offline import Offline
 from airr.llm.protocol import Purpose, Request
 from airr.parsing import parse_config
 from airr.researcher.blocks import parse_blocks
+from airr.titles import titles_of
 from tests.test_config import composed
 
 ENV = parse_config(composed())
@@ -62,6 +63,23 @@ async def test_what_was_tried_is_not_proposed_again_until_the_catalogue_is_used_
         tried += new
     recipes = [CATALOGUE.recipe_in(text) for text in tried]
     assert len({recipe_name(recipe) for recipe in recipes if recipe}) == 96
+
+
+async def test_exploiting_goes_on_to_what_was_not_tried_and_other_numbers_are_another_idea():
+    shown = parents("sharp_attention", "short_convolution")
+    sharper = (Part("sharp_attention", (("gain", "8"),)),)
+    shown.append({"id": "e00-i002", "text": CATALOGUE.text_of(sharper, ())})
+    tried = [past["text"] for past in shown]
+    for seed in range(8):
+        tried += await ideas_for(origin="exploit", shown=shown, tried=tried, seed=seed)
+    names = [recipe_name(CATALOGUE.recipe_in(text) or ()) for text in tried]
+    assert len(names) == len(set(names)) == 67
+    convolved = "sharp_attention(gain={}) + short_convolution(taps=4)"
+    assert {convolved.format(4), convolved.format(8)} <= set(names)
+    openings = [
+        title.within() for title in titles_of(dict(zip(names, tried, strict=True))).values()
+    ]
+    assert len(openings) == len(set(openings)), "nor does any table show two of them alike"
 
 
 async def test_a_catalogue_of_one_idea_goes_on_with_its_numbers():
