@@ -165,6 +165,8 @@ def _torch(report: ProbeReport, expected: Expected) -> Finding:
     torch = report.torch
     if torch.trouble:
         remedy = "install torch into the Python that runs airr, or load what it lacks"
+        if not expected.gpus:  # such an environment may need no torch; if it does, its runs tell
+            return warning("torch", torch.trouble, f"where the codebase needs it, {remedy}")
         return failed("torch", torch.trouble, f"{remedy} in cluster.setup")
     gpus = f"{len(torch.gpus)} GPUs" + (f" ({torch.gpus[0]})" if torch.gpus else "")
     found = f"torch {torch.version} sees {gpus}; imported in {torch.seconds:.0f} s"
@@ -193,6 +195,8 @@ def _sandbox(report: ProbeReport, expected: Expected) -> Finding:
             "ask the admins for bubblewrap and user namespaces on compute nodes; "
             "cluster.sandbox=none runs candidates with all your rights",
         )
+    if shielded and shielded.trouble and report.torch.trouble and not expected.gpus:
+        return ok("sandbox", f"bubblewrap works on {report.node}; torch was not tried within it")
     if shielded and shielded.trouble:
         remedy = "keep Python and its libraries outside of /tmp and of folders mounted on demand"
         return failed("sandbox", f"torch does not start within: {shielded.trouble}", remedy)

@@ -52,7 +52,7 @@ def summary_lines(scored: Sequence[Scored], metric: str) -> list[str]:
         lines.append(f"spread   {scatter:.4f}, the standard deviation over seeds")
     if errors:
         lines.append(
-            f"error    {mean(errors):.4f}, of a single score: the validation text is finite, but "
+            f"error    {mean(errors):.4f}, of a single score: the validation data is finite, but "
             "the same for all"
         )
     if reported := reported_text([outcome.reported for outcome in scored]):

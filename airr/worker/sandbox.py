@@ -3,7 +3,7 @@
 A candidate sees its codebase, its output, the training data, the environment's folder and the
 system's programs; no home, no campaign, no validation data, no key, and no network but loopback,
 unless its training spans nodes. What must stay unseen is masked wherever it lies below something
-that is shown: validation data, and library modules that validation text was cut from.
+that is shown: validation data, and files of Python's library that it was made from.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ GPU_DEVICES = ("nvidia*", "dri", "kfd")
 FAST_NETWORK = "/dev/infiniband"
 PYTHON_LIBRARIES = ("python3*", "lib*/python3*", "local/lib*/python3*")
 """Where Pythons keep their standard library, below what a candidate sees."""
+PACKAGES = frozenset({"site-packages", "dist-packages"})
+"""What the folders are called that libraries are installed into."""
 HIDDEN_LIST = "hidden.txt"
-"""The file beside validation data that names the library modules it was cut from."""
+"""The file beside validation data that names the files of Python's library it was made from."""
 HIDDEN_MODULE = Path(__file__).with_name("hidden_module.py")
 """What stands in the place of a library module that is hidden."""
 
@@ -40,8 +42,8 @@ class View:
 
     `temporary` folders are writable, empty and gone afterwards; each holds at most `memory_bytes`.
     `hidden` paths stay unseen though they may lie below what is seen, and so do `hidden_modules`,
-    by their path in Python's library (`ftplib.py`, `wsgiref`). `network` is the node's own, for a
-    training that spans nodes; without it there is loopback.
+    by their path in Python's library (`ftplib.py`, `wsgiref`, or below `site-packages`).
+    `network` is the node's own, for a training that spans nodes; without it there is loopback.
     """
 
     readable: tuple[str, ...]
@@ -57,7 +59,7 @@ class View:
 
 
 def hidden_modules(sealed_data: str) -> tuple[str, ...]:
-    """Return the library modules that an environment's validation text was cut from."""
+    """Return the files of Python's library that an environment's validation data was made from."""
     try:
         return tuple((Path(sealed_data) / HIDDEN_LIST).read_text(encoding="utf-8").split())
     except FileNotFoundError:
@@ -173,7 +175,7 @@ def _library_files(modules: Sequence[str], shown: Sequence[str]) -> list[str]:
         for pattern in PYTHON_LIBRARIES
         for library in Path(root).glob(pattern)
         if library.is_dir() and not library.is_symlink()
-    }
+    } | {Path(root).parent for root in shown if Path(root).name in PACKAGES}
     found: list[Path] = []
     for library in sorted(libraries):
         for module in modules:
@@ -202,9 +204,7 @@ def outlying_libraries(search_path: Sequence[str], known: Sequence[str]) -> list
     return [
         path
         for path in search_path
-        if Path(path).name in {"site-packages", "dist-packages"}
-        and not _below(path, known)
-        and Path(path).is_dir()
+        if Path(path).name in PACKAGES and not _below(path, known) and Path(path).is_dir()
     ]
 
 

@@ -174,6 +174,14 @@ def test_data_that_is_nowhere_is_no_fault_of_the_node():
     assert node({"unseen_folders": ("/not/made",)}, {})["data"].verdict is Verdict.OK
 
 
+def test_where_no_gpu_is_asked_for_a_missing_torch_is_a_warning():
+    none = TorchSeen(trouble="No module named 'torch'")
+    found = node({"torch": none, "torch_in_sandbox": none}, {"gpus": 0})
+    assert found["torch"].verdict is Verdict.WARNING
+    assert found["sandbox"].verdict is Verdict.OK
+    assert "torch was not tried within it" in found["sandbox"].found
+
+
 def test_no_sandbox_on_request_is_a_warning():
     finding = node({"has_sandbox": False}, {"sandbox": "none"})["sandbox"]
     assert finding.verdict is Verdict.WARNING
