@@ -11,7 +11,13 @@ ARGS ?=
 # test files side by side: many of them wait for schedulers and clocks more than they compute
 JOBS ?= 2
 
-.PHONY: help install evolve test test-long attacks check format slurm-up slurm-down slurm-env clean
+# made-up campaigns that `make figures` draws, and how each script is told to
+EXAMPLE := .example
+DRAW = $(BIN)/python analysis/$(1).py --output analysis/figures
+LINES = --references $(EXAMPLE)/references.yaml
+
+.PHONY: help install evolve test test-long attacks check format figures slurm-up slurm-down \
+  slurm-env clean
 
 help:  ## say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +55,18 @@ format: install  ## put the code in its one form
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+figures: install  ## draw every figure of analysis/ from campaigns that are made up for it
+	$(BIN)/python -m analysis.example $(EXAMPLE)
+	$(call DRAW,execution_by_model) '$(EXAMPLE)/*-evolution-*' $(LINES)
+	$(call DRAW,best_so_far) '$(EXAMPLE)/*-evolution-*' '$(EXAMPLE)/*-best_of_n-*' $(LINES)
+	$(call DRAW,search_against_best_of_n) '$(EXAMPLE)/loss-evolution-*' \
+	  '$(EXAMPLE)/loss-best_of_n-*' $(LINES)
+	$(call DRAW,kinds_of_ideas) '$(EXAMPLE)/*-evolution-*'
+	$(call DRAW,top_ideas) '$(EXAMPLE)/*-evolution-*' $(LINES)
+	$(call DRAW,rl_dynamics) '$(EXAMPLE)/*-rl-*'
+	$(call DRAW,thinking_length) '$(EXAMPLE)/*-rl-*'
+	$(call DRAW,cluster_shares) '$(EXAMPLE)/*-rl-*'
+
 slurm-up: install  ## boot a real Slurm on this machine, as root: 4 nodes with 8 fake GPUs each
 	$(BIN)/python -m tests.slurm up $(ARGS)
 
@@ -59,4 +77,4 @@ slurm-env: install  ## print what a shell must export to use it: eval the output
 	@$(BIN)/python -m tests.slurm env
 
 clean:  ## remove what make made, campaigns and data excepted
-	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis $(EXAMPLE)

@@ -20,6 +20,8 @@ class Purpose(StrEnum):
     """Propose research ideas in plain language."""
     IMPLEMENT = "implement"
     """Turn one idea into a diff, or mend a diff that failed."""
+    LABEL = "label"
+    """Say of which kind an idea is: no part of a campaign, see analysis/kinds_of_ideas.py."""
 
 
 class StopReason(StrEnum):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
 
@@ -19,12 +20,8 @@ def repeats(offered: Sequence[str], past: Sequence[str], similarity: float) -> l
     """
     if not offered:
         return []
-    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - takes seconds
-
     texts = [*past, *offered]
-    vectors = TfidfVectorizer(token_pattern=r"[a-z_]{2,}", sublinear_tf=True).fit_transform(
-        [NUMBER.sub(" ", text.lower()) + " idea" for text in texts]
-    )
+    vectors = word_vectors(texts)
     cosines = (vectors[len(past) :] @ vectors.T).toarray()
     numbers = [_numbers(text) for text in texts]
     accepted = [True] * len(past)
@@ -37,6 +34,14 @@ def repeats(offered: Sequence[str], past: Sequence[str], similarity: float) -> l
         found.append(repeat)
         accepted.append(not repeat)
     return found
+
+
+def word_vectors(texts: Sequence[str]) -> Any:
+    """Return a sparse matrix with a row of length 1 for each text: TF-IDF of its words alone."""
+    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - takes seconds
+
+    vectorizer = TfidfVectorizer(token_pattern=r"[a-z_]{2,}", sublinear_tf=True)
+    return vectorizer.fit_transform([NUMBER.sub(" ", text.lower()) + " idea" for text in texts])
 
 
 def _numbers(text: str) -> Counter[float]:

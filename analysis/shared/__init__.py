@@ -1,0 +1,1 @@
+"""What the scripts of analysis/ share: campaigns as frames, their grouping, and one style."""
