@@ -9,6 +9,7 @@ VERBS = {
     "evolve": "run a campaign: ideas, diffs, trainings, scores, and what is learned from them",
     "status": "where campaigns stand, and what the queue says",
     "report": "campaigns as one HTML file, as JSON, or as lines",
+    "wandb": "send a campaign to Weights & Biases",
     "verify": "the best ideas of a campaign again, with fresh seeds",
     "baseline": "how far the unmodified codebase scatters with its seed",
     "check": "is this site usable, and is this environment sound",

@@ -37,6 +37,7 @@ FREE = (
     "llm.*.base_url",
     "budget.*",
     "prices",
+    "wandb.*",
     "seeds",
     "top",
     "root",

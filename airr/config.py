@@ -325,6 +325,28 @@ class Bench:
     cluster: Cluster
 
 
+class WandbMode(StrEnum):
+    """Whether a campaign is mirrored to Weights & Biases."""
+
+    AUTO = "auto"
+    """Online where there is a key, or as WANDB_MODE says; else not at all."""
+    ONLINE = "online"
+    """To the server, while the campaign runs. Without a key, not at all."""
+    OFFLINE = "offline"
+    """Into files below the campaign's folder, which `wandb sync` sends."""
+    DISABLED = "disabled"
+    """Not at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wandb:
+    """Where on Weights & Biases a campaign is mirrored to; no entity means the key's own."""
+
+    mode: WandbMode
+    project: str
+    entity: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config(Bench):
     """A whole campaign."""
@@ -335,3 +357,4 @@ class Config(Bench):
     search: Search
     implement: Implement
     budget: Budget
+    wandb: Wandb

@@ -39,6 +39,8 @@ def main(raw: dict[str, Any]) -> None:
     async def evolve() -> str:
         async with take_the_head(start) as head, follow(head, sys.argv[1:]):
             await head.campaign.run()
+        if head.tracker.told:
+            print(f"wandb   {head.tracker.told}")  # noqa: T201 - the verb's output
         return head.campaign.stopped
 
     _exit_if(interrupts.run(evolve()))

@@ -33,6 +33,7 @@ from airr.ledger import Ledger
 from airr.llm.journal import Journal
 from airr.roles import ideator_of, implementer_of
 from airr.start import Start
+from airr.tracker import Tracker
 from airr.workspace import Workspace, write_atomically
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Head:
     scheduler: Scheduler
     campaign: Campaign
     place: str
+    tracker: Tracker
 
 
 @asynccontextmanager
@@ -73,7 +75,8 @@ async def take_the_head(start: Start) -> AsyncGenerator[Head]:
             head = assemble(start, charter.uid, lease)
             nodes = start.shared.nodes
             with _logged(head), nodes.counting(head.scheduler) if nodes else nullcontext():
-                async with together(head.scheduler.keep_going(), lease.keep()):
+                kept_going = together(head.scheduler.keep_going(), lease.keep())
+                async with kept_going, head.tracker.at_work():
                     yield head
             head.book.enter()
             if head.campaign.stopped:
@@ -151,6 +154,7 @@ def assemble(start: Start, uid: str, lease: Lease) -> Head:
         scheduler=scheduler,
         campaign=campaign,
         place=start.cluster.place,
+        tracker=Tracker(workspace, config.wandb, os.environ, lambda: len(book.outcomes)),
     )
 
 

@@ -10,6 +10,7 @@ runs/<campaign>/
   inbox/<run>.json         a worker's result, until it stands in the ledger
   lease/<number>           whose campaign this is now
   airr.log                 what the head did
+  wandb/                   what was sent to Weights & Biases, or waits for `wandb sync`
   stopped.txt              why it ended before its last epoch, until the next start
 """
 

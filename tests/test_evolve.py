@@ -63,6 +63,7 @@ def test_a_campaign_says_what_it_chose_and_what_came_of_it(finished, place: Path
     assert "offline: ideas and diffs come from a catalogue, no model is asked" in out
     assert "cluster   local: this machine with " in out
     assert "1 CPU and 0 GPU per run; sandbox bubblewrap" in out
+    assert "wandb     off: no key (WANDB_API_KEY, or `wandb login`)" in out
     assert re.search(r"baseline +2\.0000 ± 0\.0100", out)
     assert re.search(r"8 ideas: \d scored, \d failed: ", out)
     assert f"airr.ledger.load('{place}/runs/toy')" in out
@@ -354,7 +355,8 @@ def test_missing_data_names_the_command_that_makes_it(place: Path):
 
 
 @pytest.mark.parametrize(
-    "verb", ["baseline", "cancel", "check", "evolve", "prepare", "status", "verify"]
+    "verb",
+    ["baseline", "cancel", "check", "evolve", "prepare", "report", "status", "verify", "wandb"],
 )
 def test_help_teaches(verb: str, place: Path):
     shown = airr(verb, "--help", cwd=place)

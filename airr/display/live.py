@@ -124,6 +124,7 @@ def opening(head: Head) -> Text:
         f"llm       {models_text(config.llm)}",
         f"search    {config.search.name}: {counted(config.search.epochs, 'epoch')} of "
         f"{counted(config.search.ideas_per_epoch, 'idea')}, seed {config.seed}",
+        f"wandb     {head.tracker.in_words}",
     ]
     return with_warning("\n".join(lines) + "\n")
 
@@ -163,6 +164,8 @@ def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
         lines.insert(1, "ideas   from the offline catalogue; no model was asked")
     texts = {idea.id: idea.text for idea in book.ideas.values()}
     titles = {one.idea.id: title_of(one.idea.id, texts) for one in best}
+    if head.tracker.is_on:
+        lines.append("wandb   sending what is new; Ctrl-C leaves it to the next time")
     table = best_table(best, baseline, metric, seeds_of(book.outcomes), titles)
     return Group(table, with_warning("\n".join(lines)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from airr.reporting.tree import CampaignFacts, Report
 from airr.workspace import Workspace, campaign_folder, names_in
 
 LOG_BYTES = 262_144
-"""How much of a training's log is read for its curve."""
+"""How much is read of a training's log: its curve, and what people look at."""
 
 
 def find_campaigns(root: Path, named: str | Sequence[str] | None) -> list[Workspace]:
@@ -81,20 +82,35 @@ def read_campaign(workspace: Workspace) -> CampaignFacts:
     Raises:
         WorkspaceError: the folder holds no campaign, or a damaged one.
     """
-    charter = read_charter(workspace)
-    runs = read_records(workspace.ledger, Run)
-    rows = Rows(
+    subject, rows = subject_of(workspace, read_charter(workspace)), read_rows(workspace)
+    logs = {run.idea_id: log_of(workspace, run) for run in rows.runs if run.repeat == 0}
+    return campaign_facts(subject, replace(rows, logs=logs))
+
+
+def read_rows(workspace: Workspace) -> Rows:
+    """Return the rows of a campaign's ledger, without the logs of its runs, which are large."""
+    return Rows(
         ideas=read_records(workspace.ledger, Idea),
         patches=read_records(workspace.ledger, Patch),
         calls=read_records(workspace.ledger, Call),
-        runs=runs,
+        runs=read_records(workspace.ledger, Run),
         outcomes=read_records(workspace.ledger, OutcomeRow),
-        logs=_logs(workspace, runs),
+        logs={},
     )
-    return campaign_facts(_subject(workspace, charter), rows)
 
 
-def _subject(workspace: Workspace, charter: Charter) -> Subject:
+def log_of(workspace: Workspace, run: Run) -> str:
+    """Return the beginning of a run's training log; nothing where it was cleared away."""
+    key = RunKey(idea_id=run.idea_id, repeat=run.repeat, attempt=run.attempt)
+    try:
+        with (workspace.batch(run.batch) / f"{key.name}.log").open("rb") as file:
+            return file.read(LOG_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def subject_of(workspace: Workspace, charter: Charter) -> Subject:
+    """Return which campaign it is, and what it was to do."""
     roles = ("ideator", "implementer")
     served = [f"{role} {charter.setting(f'llm.{role}.model', str)}" for role in roles]
     return Subject(
@@ -120,18 +136,3 @@ def _is_shielded(workspace: Workspace) -> bool:
         if batch.plan.sandbox == Sandbox.NONE:
             return False
     return True
-
-
-def _logs(workspace: Workspace, runs: Sequence[Run]) -> dict[str, str]:
-    """Return the training log of each idea's last run, where it is still kept."""
-    logs: dict[str, str] = {}
-    for run in runs:
-        if run.repeat:
-            continue
-        key = RunKey(idea_id=run.idea_id, repeat=run.repeat, attempt=run.attempt)
-        try:
-            with (workspace.batch(run.batch) / f"{key.name}.log").open("rb") as file:
-                logs[run.idea_id] = file.read(LOG_BYTES).decode("utf-8", "replace")
-        except OSError:
-            continue  # cleared away: the ledger's tail of it stays
-    return logs
