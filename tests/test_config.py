@@ -198,7 +198,7 @@ def test_a_file_that_is_closed_to_patches_is_reserved_beside_the_scorer():
         ("enb=nanogpt", r"^unknown setting enb: did you mean env\?$"),
         ("zzz.qqq=1", r"^unknown setting zzz\.qqq: --help lists what there is$"),
         ("+seed=3", r"^the setting seed is there already: leave out the \+$"),
-        ("env=nanogpt_tny", r"^env=nanogpt_tny: choose one of grpo, .*nanogpt_tiny"),
+        ("env=nanogpt_tny", r"^env=nanogpt_tny: choose one of example, grpo, .*nanogpt_tiny"),
         ("+site=nowhere", r"^site=nowhere: choose one of gpus_per_node, "),
         ("make it better", r"^'make it better' is no setting: write key=value"),
         ("campaign=été", r"letters beyond a to z twice, as in 'key=\"a, b\"'"),

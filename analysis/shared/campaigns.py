@@ -16,7 +16,6 @@ import pandas as pd
 
 from airr.charter import Charter, read_charter
 from airr.config import OFFLINE, Direction, Metric
-from airr.display.tables import headline
 from airr.errors import ConfigError, WorkspaceError
 from airr.estimates import settled
 from airr.ledger import Tables, load, read_records
@@ -31,6 +30,7 @@ from airr.records import (
     outcomes_of,
     row_of,
 )
+from airr.titles import titles_of
 from airr.workspace import Workspace, campaign_folder
 
 ROOT = Path("runs")
@@ -138,7 +138,8 @@ def _trials(
     ideas = tables.ideas.rename(columns={"id": "idea_id", "model": "ideator"})
     ideas = ideas[ideas.idea_id.isin(rows)].assign(campaign=name, env=env)
     ideas["number"] = [int(idea_id.rpartition("-i")[2]) for idea_id in ideas.idea_id]
-    ideas["title"] = ideas.text.map(headline)
+    titles = titles_of(dict(zip(ideas.idea_id, ideas.text, strict=True)))
+    ideas["title"] = [titles[idea_id].within() for idea_id in ideas.idea_id]
     ideas = ideas.merge(_patches(tables.patches), on="idea_id", how="left")
     own = [rows[idea_id] for idea_id in ideas.idea_id]
     runs = pd.Series([idea_id for idea_id, _ in found], dtype="str").value_counts()

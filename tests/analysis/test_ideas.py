@@ -183,7 +183,7 @@ def test_clusters_are_ideas_worded_alike_and_their_shares_add_up(tmp_path: Path)
     campaign(tmp_path / "a", [[1.9, 1.8, None], [1.7, 1.6, 1.5]], change=worded)
     found = drawn(cluster_shares, tmp_path, tmp_path / "a", "--top", 1)
     (cluster,) = found["clusters"].to_dict("records")
-    assert cluster["title"] == "Replace RMSNorm by LayerNorm in block 1."
+    assert cluster["title"] == "Replace RMSNorm by LayerNorm in block 1"
     assert (cluster["ideas"], cluster["best"]) == (4, 1.5)
     shares: dict[Any, float] = found[""].set_index(["epoch", "cluster"]).share.to_dict()
     founder = cluster["cluster"]
