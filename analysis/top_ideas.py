@@ -26,6 +26,7 @@ from matplotlib.axes import Axes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from airr.titles import titles_of
 from analysis.shared.campaigns import Campaign, by_env, together
 from analysis.shared.kinds import LOOKS, kind_of
 from analysis.shared.references import draw_references
@@ -39,6 +40,8 @@ from analysis.shared.script import (
 )
 from analysis.shared.style import in_words, new_figure, panels_of, quantity
 
+LABEL = 60
+"""Characters of an idea's title beside its dot."""
 COLUMNS = (
     "rank", "env", "campaign", "idea_id", "epoch", "origin", "ideator", "implementer", "kind",
     "metric", "error", "gain", "gain_error", "runs", "title", "text",
@@ -58,7 +61,8 @@ def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
         _dots(panel, best)
         draw_references(panel, own, asked.references, upright=True)
         panel.set(title=env, xlabel=quantity(own[0].metric), yticks=places)
-        panel.set_yticklabels([in_words(title, 55) for title in best.title])
+        titles = titles_of(best.text.to_dict()).values()
+        panel.set_yticklabels([in_words(title.within(LABEL), LABEL) for title in titles])
         panel.set_ylim(len(best) - 0.4, -0.6)
         panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=4, columnspacing=1.2)
         tables.append(best)
@@ -82,9 +86,13 @@ def best_of(campaigns: Sequence[Campaign], count: int) -> pd.DataFrame:
     """Return the best scored ideas of campaigns of one environment, best first."""
     trials = together(campaigns)
     scored = trials[trials.status == "scored"]
-    best = scored.sort_values(
-        ["metric", "campaign", "idea_id"], ascending=[campaigns[0].minimizes, True, True]
-    ).head(count)
+    best = (
+        scored.sort_values(
+            ["metric", "campaign", "idea_id"], ascending=[campaigns[0].minimizes, True, True]
+        )
+        .head(count)
+        .reset_index(drop=True)
+    )
     baselines = {one.name: one.baseline for one in campaigns if one.baseline}
     level = best.campaign.map({name: one.metric for name, one in baselines.items()}).astype(float)
     sign = -1 if campaigns[0].minimizes else 1
