@@ -40,7 +40,7 @@ from analysis.shared.script import (
 )
 from analysis.shared.style import in_words, new_figure, panels_of, quantity
 
-LABEL = 60
+LABEL = 50
 """Characters of an idea's title beside its dot."""
 COLUMNS = (
     "rank", "env", "campaign", "idea_id", "epoch", "origin", "ideator", "implementer", "kind",
@@ -61,13 +61,19 @@ def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
         _dots(panel, best)
         draw_references(panel, own, asked.references, upright=True)
         panel.set(title=env, xlabel=quantity(own[0].metric), yticks=places)
-        titles = titles_of(best.text.to_dict()).values()
-        panel.set_yticklabels([in_words(title.within(LABEL), LABEL) for title in titles])
+        panel.set_yticklabels(_labels(best))
         panel.set_ylim(len(best) - 0.4, -0.6)
         panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=4, columnspacing=1.2)
         tables.append(best)
     annotate(figure, campaigns)
     return Drawn(figure=figure, tables={"": pd.concat(tables)})
+
+
+def _labels(best: pd.DataFrame) -> list[str]:
+    """Return for each idea its id, and its title as it is told apart from the others shown."""
+    titles = titles_of({str(place): text for place, text in enumerate(best.text)}).values()
+    said = [title.within(LABEL) for title in titles]
+    return [in_words(f"{i}  {t}", 2 * LABEL) for i, t in zip(best.idea_id, said, strict=True)]
 
 
 def _dots(panel: Axes, best: pd.DataFrame) -> None:
