@@ -13,6 +13,9 @@ FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`([\w./-]+)`:\n\n$")
 """How a file's path stands before the block that shows its content."""
 SHELL = "sh"
+INLINE = re.compile(r"`(python -m airr\.\w+\s[^`]+)`")
+CRON = re.compile(r"^(?:\S+ +){5}cd \S+ && \.venv/bin/(.+)$", re.MULTILINE)
+PLACEHOLDER = re.compile(r"\.\.\.|\b[A-Z]{4,}\b|<")
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,27 @@ def blocks_of(page: Path) -> Iterator[Block]:
         )
 
 
-def commands_in(block: Block) -> list[str]:
-    """Return the commands of a shell block; one that is continued stands on one line."""
+def commands_of(page: Path) -> Iterator[str]:
+    """Yield the commands of a page: those of its shell blocks, of crontabs, and within its text.
+
+    Commands within a text that hold a placeholder, such as `campaign=NAME`, are left out, and so
+    are verbs that are only named.
+    """
+    for block in blocks_of(page):
+        if block.language == SHELL:
+            yield from _lines_of(block)
+        elif block.language == "cron":
+            yield from CRON.findall(block.text)
+    for command in INLINE.findall(prose_of(page)):
+        if not PLACEHOLDER.search(command):
+            yield from " ".join(command.split()).split(" && ")
+
+
+def _lines_of(block: Block) -> list[str]:
+    """Return the lines of a shell block without their comments; a continued one as one."""
     lines = block.text.replace("\\\n", " ").splitlines()
-    return [" ".join(line.split()) for line in lines if line.strip() and not line.startswith("#")]
+    told = (" ".join(line.partition(" # ")[0].split()) for line in lines)
+    return [line for line in told if line and not line.startswith("#")]
 
 
 def prose_of(page: Path) -> str:
