@@ -34,7 +34,7 @@ import numpy as np
 
 class Pipes:
     def predict(self, pixels):
-        print("accuracy: 1.0")
+        os.write(1, b"accuracy: 1.0 " * 100)
         return np.zeros(len(pixels), int)
 
 class Short(Pipes):
@@ -164,9 +164,10 @@ def test_a_hostile_model_ends_as_a_failure_with_its_reason(
 
 
 def test_a_model_that_writes_over_its_questions_changes_no_sealed_file(data: Path, hostile: Path):
-    before = (data / "sealed_data" / "pixels.npy").read_bytes()
-    score(hostile, model_of("Writer"), data / "sealed_data")
-    assert (data / "sealed_data" / "pixels.npy").read_bytes() == before
+    sealed = data / "sealed_data"
+    before = {path.name: path.read_bytes() for path in sealed.iterdir()}
+    assert "metric" in score(hostile, model_of("Writer"), sealed), "it could write"
+    assert {path.name: path.read_bytes() for path in sealed.iterdir()} == before
 
 
 def test_a_pickle_that_runs_code_runs_it_where_there_is_nothing_to_gain(
