@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from airr.config import Metric
-from airr.records import BASELINE, Failed, Idea, Outcome, Scored, Wanted
+from airr.records import BASELINE, Failed, Idea, Outcome, Scored, Wanted, Withheld
 from airr.significance import LEVEL, holm, welch
 
 
@@ -22,7 +22,7 @@ class Verdict:
     idea: Idea
     searched: float | None
     scores: tuple[float, ...]
-    failures: tuple[Failed, ...]
+    failures: tuple[Failed | Withheld, ...]
     gain: float | None
     p_value: float | None
 
@@ -77,10 +77,10 @@ def scores_of(idea_id: str, outcomes: Mapping[Wanted, Outcome]) -> tuple[float, 
     )
 
 
-def failures_of(idea_id: str, outcomes: Mapping[Wanted, Outcome]) -> tuple[Failed, ...]:
-    """Return the runs of a codebase that have no score."""
+def failures_of(idea_id: str, outcomes: Mapping[Wanted, Outcome]) -> tuple[Failed | Withheld, ...]:
+    """Return the runs of a codebase that have no score, or one that cannot be."""
     return tuple(
         outcome
         for (name, _), outcome in sorted(outcomes.items())
-        if name == idea_id and isinstance(outcome, Failed)
+        if name == idea_id and not isinstance(outcome, Scored)
     )

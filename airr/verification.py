@@ -26,6 +26,7 @@ from airr.records import (
     OutcomeRow,
     Run,
     Scored,
+    Withheld,
     outcomes_of,
 )
 from airr.workspace import Workspace, write_atomically
@@ -45,7 +46,10 @@ class Verification(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
-    """What a search found: the campaign's ideas, and the score of each one's own runs."""
+    """What a search found: the campaign's ideas, and the score of each one's own runs.
+
+    Scores that it withheld are among them.
+    """
 
     workspace: Workspace
     charter: Charter
@@ -77,7 +81,11 @@ def read_search(folder: Workspace) -> Searched:
         charter=charter,
         metric=parse(Metric, charter.config["env"]["metric"], at="env.metric."),
         ideas={idea.id: idea for idea in read_records(folder.ledger, Idea)},
-        scores={one.idea_id: one.metric for one in outcomes.values() if isinstance(one, Scored)},
+        scores={
+            one.idea_id: one.metric
+            for one in outcomes.values()
+            if isinstance(one, Scored | Withheld)  # what is withheld waits for just this
+        },
         seeds=frozenset(
             {run.seed for run in read_records(folder.ledger, Run)} | {charter.setting("seed", int)}
         ),

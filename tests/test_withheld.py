@@ -56,6 +56,16 @@ def test_people_are_told_of_what_is_withheld_and_that_it_is_not_the_best(finishe
             assert not [line for line in text.splitlines() if line.startswith(f"{idea} ")]
 
 
+def test_what_is_withheld_is_verified_first(finished, place: Path):
+    outcomes = load(place / "runs" / "doubtful").outcomes
+    suspect = outcomes.sort_values("metric").idea_id.iloc[0]
+    done = airr("verify", "campaign=doubtful", "top=1", "seeds=1", "cluster=local", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert set(load(place / "runs" / "doubtful-verify").ideas.id) == {suspect}
+    assert "failed 1 of 1: implausible" in done.stdout
+    assert f"{suspect} seed 1000: withheld, implausible: val_loss=" in done.stdout
+
+
 def test_a_missing_sandbox_is_told_at_the_beginning_at_the_end_and_in_between(
     finished, place: Path
 ):

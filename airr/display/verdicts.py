@@ -15,7 +15,7 @@ from airr.display.tables import InTwoLines
 from airr.judgement import Verdict, failures_of, judge, scores_of
 from airr.measuring import Measuring
 from airr.plain import plain_line
-from airr.records import BASELINE
+from airr.records import BASELINE, how_it_ended
 from airr.significance import half_interval, rank_correlation
 from airr.titles import titles_of
 from airr.verification import Searched
@@ -78,7 +78,7 @@ def _cheats(measuring: Measuring, verdicts: Sequence[Verdict]) -> list[str]:
     failed = [*failures_of(BASELINE, measuring.book.outcomes)]
     failed += [failure for one in verdicts for failure in one.failures]
     return [
-        f"{one.idea_id} seed {measuring.config.seed + one.repeat}: {one.reason} while {one.stage}: "
+        f"{one.idea_id} seed {measuring.config.seed + one.repeat}: {how_it_ended(one)}: "
         f"{plain_line(one.detail.strip().rpartition(chr(10))[2])}"
         for one in failed
     ]

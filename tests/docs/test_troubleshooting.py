@@ -11,7 +11,7 @@ from airr.records import Reason
 from tests.docs.markdown import ROOT
 
 TEXT = (ROOT / "docs" / "troubleshooting.md").read_text()
-QUOTED = re.findall(r"^- \*\*`(.+?)`\*\*", TEXT, re.MULTILINE)
+QUOTED = [" ".join(one.split()) for one in re.findall(r"^- \*\*`([^`]+)`\*\*", TEXT, re.MULTILINE)]
 LISTED = re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE)
 
 
