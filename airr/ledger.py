@@ -15,9 +15,9 @@ import json
 import types
 import uuid
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -41,6 +41,7 @@ TABLES: Mapping[str, type] = {
     "runs": Run,
     "outcomes": OutcomeRow,
 }
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COMPACT_ABOVE_PARTS = 48
 Record = TypeVar("Record")
 _COLUMN_TYPES: Mapping[type, pa.DataType] = {
@@ -116,11 +117,19 @@ def read_table(folder: Path, name: str, columns: Sequence[str] | None = None) ->
 def read_records(folder: Path, kind: type[Record]) -> list[Record]:
     """Return one table of a ledger folder as its records, in ledger order."""
     name = next(name for name, record in TABLES.items() if record is kind)
-    convert = _converters(kind)
-    return [
-        kind(**{key: convert[key](value) for key, value in row.items()})
-        for row in read_table(folder, name).to_pylist()
-    ]
+    table, convert = read_table(folder, name), _converters(kind)
+    columns = [_values(table[column], convert.get(column)) for column in table.column_names]
+    rows = zip(*columns, strict=True)
+    return [kind(**dict(zip(table.column_names, row, strict=True))) for row in rows]
+
+
+def _values(column: pa.ChunkedArray, convert: Callable[[Any], Any] | None) -> Iterable[Any]:
+    """Return a column as the fields of records. Arrow takes ten times as long for its times."""
+    if pa.types.is_timestamp(column.type):
+        ticks = column.cast(pa.int64()).to_pylist()
+        return (None if one is None else EPOCH + timedelta(microseconds=one) for one in ticks)
+    values = column.to_pylist()
+    return map(convert, values) if convert else values
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,19 +230,20 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
 
 
 def _converters(kind: type) -> dict[str, Callable[[Any], Any]]:
-    """Return, for each column, what turns its Arrow value into the record's field."""
+    """Return what turns an Arrow value into the record's field, for columns that need it."""
     hints = {name: _without_none(hint)[0] for name, hint in get_type_hints(kind).items()}
 
-    def converter(inner: Any) -> Callable[[Any], Any]:
+    def converter(inner: Any) -> Callable[[Any], Any] | None:
         if get_origin(inner) is tuple:
             return tuple
         if get_origin(inner) is Mapping:
             return lambda pairs: dict(pairs or ())
         if issubclass(inner, StrEnum):
             return lambda value: None if value is None else inner(value)
-        return lambda value: value
+        return None
 
-    return {field.name: converter(hints[field.name]) for field in fields(kind)}
+    found = {field.name: converter(hints[field.name]) for field in fields(kind)}
+    return {name: convert for name, convert in found.items() if convert}
 
 
 def _to_table(kind: type, records: Sequence[Any]) -> pa.Table:

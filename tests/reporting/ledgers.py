@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ METRIC = {
     "plausible": [0.5, 6.0],
     "jump": 4,
 }
+
+SIZE = {"nodes": 1, "gpus": 1, "budget_seconds": 60.0, "score_seconds": 20.0}
 
 DIFF = """diff --git a/model.py b/model.py
 --- a/model.py
@@ -69,11 +71,18 @@ def campaign(folder: Path, rows: Sequence[Any], *, is_search: bool = True) -> Wo
     role = {"model": "m", "provider": "anthropic"}
     config: dict[str, Any] = {
         "campaign": folder.name,
-        "env": {"name": "toy", "title": "a toy", "metric": METRIC},
+        "env": {"name": "toy", "title": "a toy", "metric": METRIC} | SIZE,
         "llm": {"ideator": role, "implementer": role},
+        "cluster": {"scheduler": "local"},
     }
     if is_search:
-        config["search"] = {"name": "evolution", "epochs": 2, "ideas_per_epoch": 4}
+        search = {"name": "evolution", "epochs": 2, "ideas_per_epoch": 4, "caution": 0.0}
+        config["search"] = search
+    return campaign_of(folder, config, rows)
+
+
+def campaign_of(folder: Path, config: Mapping[str, Any], rows: Sequence[Any]) -> Workspace:
+    """Make a campaign folder of these settings and rows."""
     charter = Charter(uid="abc123", airr_version="0", env_sha256="0", config=config)
     workspace = Workspace(folder)
     workspace.create()
