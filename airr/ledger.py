@@ -106,7 +106,8 @@ def read_table(folder: Path, name: str, columns: Sequence[str] | None = None) ->
             missing = str(error.filename or error)
             continue
         good = (part for part in parts if part is not None)
-        return pa.concat_tables([schema.empty_table(), *good])
+        batches = [batch for part in good for batch in part.to_batches()]
+        return pa.Table.from_batches(batches, schema)
     raise WorkspaceError(
         f"{folder / MANIFEST} names a part that is not there: {missing}\n"
         "Put it back from a copy. If there is none, take its name out of the manifest: its rows "
@@ -126,8 +127,8 @@ def read_records(folder: Path, kind: type[Record]) -> list[Record]:
 def _values(column: pa.ChunkedArray, convert: Callable[[Any], Any] | None) -> Iterable[Any]:
     """Return a column as the fields of records. Arrow takes ten times as long for its times."""
     if pa.types.is_timestamp(column.type):
-        ticks = column.cast(pa.int64()).to_pylist()
-        return (None if one is None else EPOCH + timedelta(microseconds=one) for one in ticks)
+        ticks = (tick for chunk in column.chunks for tick in chunk.view(pa.int64()).to_pylist())
+        return [None if tick is None else EPOCH + timedelta(microseconds=tick) for tick in ticks]
     values = column.to_pylist()
     return map(convert, values) if convert else values
 
@@ -267,7 +268,7 @@ def _read_part(path: Path, schema: pa.Schema) -> pa.Table | None:
             present = [name for name in schema.names if name in file.schema_arrow.names]
             table = file.read(columns=present)
         columns = [
-            table[field.name].cast(field.type)
+            _as(table[field.name], field.type)
             if field.name in present
             else pa.nulls(len(table), field.type)
             for field in schema
@@ -278,6 +279,11 @@ def _read_part(path: Path, schema: pa.Schema) -> pa.Table | None:
     except (pa.ArrowException, OSError, ValueError) as error:
         warnings.warn(f"{path} cannot be read and is left out: {error}", DamagedPart, stacklevel=2)
         return None
+
+
+def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """Return a column in a type; what is in it already needs no pyarrow.compute, which is large."""
+    return column if column.type == kind else column.cast(kind)
 
 
 def _read_manifest(folder: Path) -> _Manifest:

@@ -1,47 +1,53 @@
-"""`python -m airr.status`: where a campaign stands, from its files and one look at the queue."""
+"""`python -m airr.status`: where campaigns stand, from their files and one look at the queue."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
-from airr.verb import run_verb
+from airr.verb import pop_flag, run_verb
+
+FLAGS = {"--json": "json=true", "--watch": "watch=true"}
+"""What others call these settings."""
 
 
 def main(raw: dict[str, Any]) -> None:
     """Print where one campaign, or every campaign below the root, stands."""
-    import asyncio  # noqa: PLC0415 - --help needs none of these
+    import json  # noqa: PLC0415 - --help needs none of these
     import os  # noqa: PLC0415
+    from datetime import UTC, datetime  # noqa: PLC0415
+    from importlib.metadata import version  # noqa: PLC0415
 
-    from airr.cluster.queue import look_at_queue  # noqa: PLC0415
     from airr.display.screen import Screen  # noqa: PLC0415
-    from airr.display.standing import queued_batches, standing_of  # noqa: PLC0415
-    from airr.errors import WorkspaceError  # noqa: PLC0415
-    from airr.workspace import Workspace, campaign_folder, names_in  # noqa: PLC0415
+    from airr.errors import ConfigError  # noqa: PLC0415
+    from airr.reporting.looking import Looker  # noqa: PLC0415
+    from airr.reporting.standing_lines import document_of, shown  # noqa: PLC0415
+    from airr.reporting.watching import watch  # noqa: PLC0415
 
-    root = Path(raw["root"])
-    named = raw["campaign"]
-    folders = [campaign_folder(root, named)] if named else [root / name for name in names_in(root)]
-    workspaces = [Workspace(folder) for folder in folders]
-    found = [workspace for workspace in workspaces if named or workspace.config.exists()]
-    if not found:
-        raise WorkspaceError(f"no campaign below {root}: start one with python -m airr.evolve")
-    queued = {workspace: queued_batches(workspace) for workspace in found}
-    names = sorted(set().union(*queued.values()))
-    owners = {workspace.config.stat().st_uid for workspace in found if queued[workspace]}
-    queue = None
-    if names:
-        queue = asyncio.run(look_at_queue(names, owners, os.environ, raw["patience"]))
+    as_json, is_watching = pop_flag(raw, "json"), pop_flag(raw, "watch")
+    looker = Looker(
+        root=Path(raw["root"]),
+        named=raw["campaign"],
+        patience=raw["patience"],
+        environment=os.environ,
+    )
+    if as_json and is_watching:
+        raise ConfigError("json=true and watch=true: one document, or a terminal; choose one")
+    if is_watching:
+        watch(looker, Screen())
+        return
+    standings = looker.look()
+    if as_json:
+        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        document = document_of(standings, made_at=now, version=version("airr"))
+        print(json.dumps(document, allow_nan=False, indent=1))  # noqa: T201 - the verb's output
+        return
     screen = Screen()
-    for workspace in found:
-        try:
-            standing = standing_of(workspace, queue if queued[workspace] else None)
-        except WorkspaceError as error:
-            if named:
-                raise
-            standing = f"{workspace.name}: {error}\n"
-        screen.print(standing, soft_wrap=True)
+    for standing in standings:
+        screen.print(shown(standing), soft_wrap=True)
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = [FLAGS.get(argument, argument) for argument in sys.argv[1:]]
     run_verb("status", main)

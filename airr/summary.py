@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
 from math import hypot
 from typing import Any
 
@@ -108,6 +108,13 @@ def spend_of(calls: Sequence[Call]) -> Spend:
         usd=sum(prices),
         unpriced=len(calls) - len(prices),
     )
+
+
+def together(spends: Iterable[Spend]) -> Spend:
+    """Return the sum of what was spent."""
+    columns = zip(*(astuple(spend) for spend in spends), strict=True)
+    names = (field.name for field in fields(Spend))
+    return Spend(**dict(zip(names, map(sum, columns), strict=True)))
 
 
 def gpu_hours_of(runs: Sequence[Run]) -> float:

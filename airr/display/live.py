@@ -21,6 +21,7 @@ from airr.display.news import News, watching
 from airr.display.screen import Screen
 from airr.display.tables import (
     UNSHIELDED,
+    baseline_row,
     best_table,
     counted,
     duration,
@@ -28,6 +29,7 @@ from airr.display.tables import (
     gain_text,
     models_text,
     number,
+    row_of,
     spend_lines,
     time_line,
     with_warning,
@@ -162,11 +164,12 @@ def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
         lines.append(f"        {more}   two epochs more")
     if head.config.llm.is_offline:
         lines.insert(1, "ideas   from the offline catalogue; no model was asked")
-    texts = {idea.id: idea.text for idea in book.ideas.values()}
-    titles = {one.idea.id: title_of(one.idea.id, texts) for one in best}
+    texts, seeds = {idea.id: idea.text for idea in book.ideas.values()}, seeds_of(book.outcomes)
+    rows = [row_of(one, seeds, title_of(one.idea.id, texts)) for one in best]
     if head.tracker.is_on:
         lines.append("wandb   sending what is new; Ctrl-C leaves it to the next time")
-    table = best_table(best, baseline, metric, seeds_of(book.outcomes), titles)
+    reference = number(baseline.metric, baseline.standard_error)
+    table = best_table(rows, baseline_row(reference, seeds[BASELINE]), metric.name)
     return Group(table, with_warning("\n".join(lines)))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -11,9 +13,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from airr.config import OFFLINE, Llm, Metric, Role
-from airr.records import BASELINE, Call, Reason, Scored, Withheld
-from airr.summary import Best, Spend, spend_by_role, spend_of
+from airr.config import OFFLINE, Llm, Role
+from airr.records import BASELINE, Call, Withheld
+from airr.summary import Best, Spend, spend_by_role, together
 from airr.titles import LONGEST, Title
 
 UNSHIELDED = "WITHOUT a sandbox"
@@ -42,42 +44,69 @@ class InTwoLines:
         yield shown
 
 
-def best_table(
-    best: Sequence[Best],
-    baseline: Scored,
-    metric: Metric,
-    seeds: Mapping[str, int],
-    titles: Mapping[str, Title],
-) -> Table:
-    """Return the best ideas with their gain over the measured baseline.
+UNTITLED = Title("")
 
-    `seeds` says by idea id over how many a score is the mean; one each needs no column.
-    """
-    columns = ("idea", metric.name, "gain", "seeds")
-    of_baseline = number(baseline.metric, baseline.standard_error)
-    rows = [(BASELINE, of_baseline, "", str(seeds[BASELINE]))]
-    whats, styles = [Title("")], ["dim"]
-    for one in best:
-        score = number(one.outcome.metric, one.outcome.standard_error)
-        rows.append((one.idea.id, score, gain_text(one), str(seeds[one.idea.id])))
-        whats.append(titles[one.idea.id])
-        styles.append("green" if one.gain > 0 and not one.is_noise else "")
-    shown = len(columns) if max(seeds.values()) > 1 else len(columns) - 1
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A codebase in the table of the best; its score is the mean over `seeds`."""
+
+    id: str
+    score: str
+    gain: str = ""
+    seeds: int
+    title: Title = UNTITLED
+    style: str = ""
+
+
+def row_of(best: Best, seeds: Mapping[str, int], title: Title) -> Row:
+    """Return an idea's row; green is what beats the baseline beyond noise."""
+    return Row(
+        id=best.idea.id,
+        score=number(best.outcome.metric, best.outcome.standard_error),
+        gain=gain_text(best),
+        seeds=seeds[best.idea.id],
+        title=title,
+        style="green" if best.gain > 0 and not best.is_noise else "",
+    )
+
+
+def best_table(best: Sequence[Row], baseline: Row, metric: str) -> Table:
+    """Return the best ideas below the measured baseline; one seed each needs no column."""
+    rows = [baseline, *best]
+    columns = {
+        "idea": [row.id for row in rows],
+        metric: [row.score for row in rows],
+        "gain": [row.gain for row in rows],
+        "seeds": [str(row.seeds) for row in rows],
+    }
+    if max(row.seeds for row in rows) == 1:
+        del columns["seeds"]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
-    for place, title in enumerate(columns[:shown]):
-        width = max(len(title), *(len(row[place]) for row in rows))
+    for place, (title, cells) in enumerate(columns.items()):
+        width = max(len(title), *map(len, cells))
         justify = "left" if place == 0 else "right"
         table.add_column(title, justify=justify, no_wrap=True, min_width=width)
     table.add_column("what", ratio=1)
-    for row, what, style in zip(rows, whats, styles, strict=True):
-        table.add_row(*map(Text, row[:shown]), InTwoLines(what), style=style)
+    for row, *cells in zip(rows, *columns.values(), strict=True):
+        table.add_row(*map(Text, cells), InTwoLines(row.title), style=row.style)
     return table
 
 
+def baseline_row(baseline: str, seeds: int) -> Row:
+    """Return the row of the unmodified codebase."""
+    return Row(id=BASELINE, score=baseline, seeds=seeds, style="dim")
+
+
 def gain_text(best: Best) -> str:
+    """Return a gain as `gain_in_words` does."""
+    return gain_in_words(best.gain, best.gain_error, is_noise=best.is_noise)
+
+
+def gain_in_words(gain: float, error: float | None, *, is_noise: bool) -> str:
     """Return a gain with its standard error; `~` marks a difference within twice that error."""
-    error = "" if best.gain_error is None else f" ± {best.gain_error:.3f}"
-    return f"{'~ ' if best.is_noise else ''}{best.gain:+.4f}{error}"
+    shown = "" if error is None else f" ± {error:.3f}"
+    return f"{'~ ' if is_noise else ''}{gain:+.4f}{shown}"
 
 
 def number(metric: float, error: float | None) -> str:
@@ -85,12 +114,12 @@ def number(metric: float, error: float | None) -> str:
     return f"{metric:.4f}" if error is None else f"{metric:.4f} ± {error:.4f}"
 
 
-def failure_line(failures: Counter[Reason]) -> str:
-    """Return how many ideas failed, by reason."""
+def failure_line(failures: Mapping[Any, int]) -> str:
+    """Return how many ideas failed, by reason, the most frequent first."""
     if not failures:
         return "none failed"
-    reasons = ", ".join(f"{count} {reason}" for reason, count in failures.most_common())
-    return f"{failures.total()} failed: {reasons}"
+    reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(failures).most_common())
+    return f"{sum(failures.values())} failed: {reasons}"
 
 
 def withheld_lines(held: Sequence[Withheld]) -> list[str]:
@@ -122,10 +151,15 @@ def _served(role: Role) -> str:
 
 def spend_lines(calls: Sequence[Call]) -> list[str]:
     """Return what each role has spent on models, and their sum: a line each, in columns."""
-    spends = spend_by_role(calls)
+    return lines_of_spends(spend_by_role(calls))
+
+
+def lines_of_spends(spends: Mapping[str, Spend]) -> list[str]:
+    """Return the same of what is summed up already."""
+    shown = dict(spends)
     if len(spends) > 1:
-        spends["together"] = spend_of(calls)
-    rows = [(role, *_cells(spend)) for role, spend in spends.items()]
+        shown["together"] = together(spends.values())
+    rows = [(role, *_cells(spend)) for role, spend in shown.items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

@@ -76,7 +76,7 @@ def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
     ranked = best_ideas(by_id, outcomes, subject.metric, len(by_id))
     ideas = _ideas(rows, outcomes, {best.idea.id: best for best in ranked})
     baseline = outcomes.get(BASELINE)
-    scores = _score(baseline) if isinstance(baseline, Scored) else None
+    scores = score_of(baseline) if isinstance(baseline, Scored) else None
     unit, progress = progress_of(rows.runs, outcomes, by_id, subject.metric)
     return CampaignFacts(
         name=subject.name,
@@ -94,8 +94,8 @@ def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
         ),
         baseline=scores,
         best=ranked[0].idea.id if ranked else None,
-        best_score=_score(ranked[0].outcome) if ranked else None,
-        best_gain=_gain(ranked[0]) if ranked else None,
+        best_score=score_of(ranked[0].outcome) if ranked else None,
+        best_gain=gain_of(ranked[0]) if ranked else None,
         fates=_counts(ideas),
         cost=Costs.of(rows.ideas, rows.calls, rows.runs).whole,
         spent_unit=unit,
@@ -141,8 +141,8 @@ def _ideas(
                 stage=ended.stage if isinstance(ended, Failed) else None,
                 reason=ended.reason if ended else None,
                 why=f"{how_it_ended(ended)}: {ended.detail}" if ended else "",
-                score=_score(outcome) if isinstance(outcome, Scored) else None,
-                gain=_gain(best) if best else None,
+                score=score_of(outcome) if isinstance(outcome, Scored) else None,
+                gain=gain_of(best) if best else None,
                 cost=costs.of_idea(idea.id),
                 detail=_detail(
                     patches[idea.id], runs[idea.id], outcome, rows.logs.get(idea.id, "")
@@ -171,11 +171,13 @@ def _verdict(best: Best) -> Fate:
     return Fate.BETTER if best.gain > 0 else Fate.WORSE
 
 
-def _score(outcome: Scored) -> Score:
+def score_of(outcome: Scored) -> Score:
+    """Return a score as it is shown."""
     return Score(metric=outcome.metric, error=outcome.standard_error)
 
 
-def _gain(best: Best) -> Gain:
+def gain_of(best: Best) -> Gain:
+    """Return by how much an idea beats the baseline, as it is shown."""
     error = best.gain_error
     return Gain(
         value=best.gain,

@@ -1,0 +1,336 @@
+"""A campaign's files, and one look at the queue -> where it stands: what terminal and JSON show.
+
+Beside a running head or long after it. It is asked often and must answer fast: what is only
+summed up is summed up by column, and no log is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from airr.batch import Batch
+from airr.charter import Charter, read_charter
+from airr.cluster.queue import Glance, describe
+from airr.cohorts import cohorts
+from airr.config import Direction, Metric, Sandbox
+from airr.estimates import Seeding, seeds_of, settled
+from airr.executor.openruns import OpenRun, recover_open_runs
+from airr.forecast import Left, hours_of, left_of
+from airr.lease import holder_of
+from airr.ledger import read_records, read_table
+from airr.parsing import parse
+from airr.records import (
+    BASELINE,
+    Failed,
+    Idea,
+    Outcome,
+    OutcomeRow,
+    Scored,
+    Wanted,
+    outcomes_of,
+)
+from airr.reporting.projection import fate_of, gain_of, score_of
+from airr.reporting.tree import Fate, Gain, MetricFacts, Score
+from airr.summary import Best, Spend, best_ideas, failures, withheld
+from airr.titles import Title, title_of
+from airr.totals import gpu_hours_in, spend_in
+from airr.workspace import Workspace, names_in
+
+BEST_SHOWN = 5
+BEATS_WITHIN_SECONDS = 90
+"""How old the heartbeat of a run may be that is taken for running: it beats every 15 s."""
+
+
+class State(StrEnum):
+    """Whether a campaign goes on, and by whom."""
+
+    RUNNING = "running"
+    """A head is at work on it."""
+    COMPLETE = "complete"
+    """All that was asked for is done."""
+    STOPPED = "stopped"
+    """A bound of its budget ended it."""
+    ENDED = "ended"
+    """Its baseline failed: there is nothing to compare with."""
+    INTERRUPTED = "interrupted"
+    """Its head has ended before it was done: the same command goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """Runs without a result. `said` is what the queue says, or why it says nothing, if asked."""
+
+    runs: int
+    tasks: int
+    beating: int
+    """How many have shown life within the last `BEATS_WITHIN_SECONDS` seconds."""
+    said: str | None
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leader:
+    """One of the best ideas; its score is the mean over `seeds`."""
+
+    id: str
+    title: Title
+    score: Score
+    gain: Gain
+    seeds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a search stands. Field names are the keys of `json=true`, as they are the report's.
+
+    `why` says more of `state`; `fates` counts ideas; `gpu_hours_to_come` is the most there may be.
+    """
+
+    name: str
+    kind: str = "search"
+    state: State
+    why: str
+    env: str
+    epoch: int
+    epochs_wanted: int
+    ideas: int
+    ideas_wanted: int
+    scored: int
+    fates: Mapping[str, int]
+    failures: Mapping[str, int]
+    withheld: Mapping[str, str]
+    shielded: bool
+    open: Open
+    spent: Mapping[str, Spend]
+    gpu_hours: float
+    gpu_hours_to_come: float
+    metric: MetricFacts
+    baseline: Score | None
+    baseline_seeds: int
+    best: tuple[Leader, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """Where a measurement stands: of `airr.baseline`, or of `airr.verify`."""
+
+    name: str
+    kind: str = "measurement"
+    state: State
+    why: str
+    runs: int
+    runs_wanted: int
+    scored: int
+    failures: Mapping[str, int]
+    open: Open
+    gpu_hours: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A folder that holds a damaged campaign."""
+
+    name: str
+    kind: str = "unreadable"
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was read of a campaign before its queue was asked; `arrays` are what that may know."""
+
+    workspace: Workspace
+    charter: Charter
+    open_runs: Sequence[OpenRun]
+
+    @property
+    def arrays(self) -> set[str]:
+        """Return the names of the arrays that Slurm may still know of, if it is Slurm."""
+        if self.charter.setting("cluster.scheduler", str) != "slurm":
+            return set()
+        return {run.batch.name for run in self.open_runs}
+
+
+def see(workspace: Workspace) -> Seen:
+    """Return what there is to ask the queue about.
+
+    Raises:
+        WorkspaceError: the folder holds no campaign, or a damaged one.
+    """
+    charter = read_charter(workspace)
+    ended = read_table(workspace.ledger, "runs", ["id"])["id"].to_pylist()
+    open_runs = recover_open_runs(workspace, ended)
+    return Seen(workspace=workspace, charter=charter, open_runs=[*open_runs.values()])
+
+
+def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measurement:
+    """Return where a campaign stands; `queue` is None where no Slurm was asked.
+
+    Raises:
+        WorkspaceError: its charter is damaged.
+    """
+    if "search" not in seen.charter.config:
+        return _measurement(seen, queue)
+    workspace, charter = seen.workspace, seen.charter
+    metric = parse(Metric, charter.config["env"]["metric"], at="env.metric.")
+    ideas = {idea.id: idea for idea in read_records(workspace.ledger, Idea)}
+    found = outcomes_of(read_records(workspace.ledger, OutcomeRow))
+    outcomes = settled(found)
+    own = {key: outcome for key, outcome in outcomes.items() if key != BASELINE}
+    ranked = best_ideas(ideas, outcomes, metric, len(ideas))
+    baseline, left = outcomes.get(BASELINE), _left(charter, metric, list(ideas.values()), found)
+    state, why = _state(workspace, is_complete=not left.most_runs)
+    if isinstance(baseline, Failed):
+        why = f"the unmodified codebase failed ({baseline.reason}): start another one"
+        state = State.ENDED
+    epochs, per_epoch = (
+        charter.setting(f"search.{name}", int) for name in ("epochs", "ideas_per_epoch")
+    )
+    return Standing(
+        name=workspace.name,
+        state=state,
+        why=why,
+        env=charter.setting("env.name", str),
+        epoch=max((idea.epoch for idea in ideas.values()), default=0),
+        epochs_wanted=epochs,
+        ideas=len(ideas),
+        ideas_wanted=epochs * per_epoch,
+        scored=sum(isinstance(outcome, Scored) for outcome in own.values()),
+        fates=_fates(ideas, own, ranked),
+        failures={str(reason): count for reason, count in failures(own).most_common()},
+        withheld={one.idea_id: one.detail for one in withheld(own)},
+        shielded=not _is_unshielded(workspace),
+        open=_open(seen, queue),
+        spent=spend_in(workspace.ledger),
+        gpu_hours=gpu_hours_in(workspace.ledger),
+        gpu_hours_to_come=_to_come(charter, left),
+        metric=MetricFacts(
+            name=metric.name,
+            unit=metric.unit,
+            minimize=metric.direction is Direction.MINIMIZE,
+        ),
+        baseline=score_of(baseline) if isinstance(baseline, Scored) else None,
+        baseline_seeds=seeds_of(found)[BASELINE],
+        best=_leaders(ranked[:BEST_SHOWN], ideas, seeds_of(found)),
+    )
+
+
+def _measurement(seen: Seen, queue: Glance | None) -> Measurement:
+    workspace = seen.workspace
+    rows = read_records(workspace.ledger, OutcomeRow)
+    codebases = 1 + len(read_records(workspace.ledger, Idea))
+    wanted = max(len(rows), codebases * seen.charter.setting("seeds", int))
+    failed = failures(outcomes_of(rows))
+    state, why = _state(workspace, is_complete=len(rows) == wanted)
+    return Measurement(
+        name=workspace.name,
+        state=state,
+        why=why,
+        runs=len(rows),
+        runs_wanted=wanted,
+        scored=len(rows) - failed.total(),
+        failures={str(reason): count for reason, count in failed.most_common()},
+        open=_open(seen, queue),
+        gpu_hours=gpu_hours_in(workspace.ledger),
+    )
+
+
+def _fates(
+    ideas: Mapping[str, Idea], outcomes: Mapping[str, Outcome], ranked: Sequence[Best]
+) -> dict[str, int]:
+    bests = {best.idea.id: best for best in ranked}
+    counts = Counter(fate_of(outcomes.get(idea), bests.get(idea)) for idea in ideas)
+    return {fate: counts[fate] for fate in Fate}
+
+
+def _leaders(
+    best: Sequence[Best], ideas: Mapping[str, Idea], seeds: Mapping[str, int]
+) -> tuple[Leader, ...]:
+    texts = {idea.id: idea.text for idea in ideas.values()}
+    return tuple(
+        Leader(
+            id=one.idea.id,
+            title=title_of(one.idea.id, texts),
+            score=score_of(one.outcome),
+            gain=gain_of(one),
+            seeds=seeds[one.idea.id],
+        )
+        for one in best
+    )
+
+
+def _state(workspace: Workspace, *, is_complete: bool) -> tuple[State, str]:
+    """Return whether a head is at work, the campaign is complete, or why it is not."""
+    if holder := holder_of(workspace.lease):
+        return State.RUNNING, str(holder)
+    if is_complete:
+        return State.COMPLETE, ""
+    if workspace.stopped.exists():
+        return State.STOPPED, workspace.stopped.read_text(encoding="utf-8")
+    return State.INTERRUPTED, "the same command goes on"
+
+
+def _is_unshielded(workspace: Workspace) -> bool:
+    """Tell whether the last batch ran without a sandbox."""
+    for name in sorted(names_in(workspace.jobs), reverse=True):
+        try:
+            batch = Batch.from_json((workspace.batch(name) / "batch.json").read_bytes())
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # it was taken back, or is damaged: see the head's log
+        return batch.plan.sandbox == Sandbox.NONE
+    return False
+
+
+def _open(seen: Seen, queue: Glance | None) -> Open:
+    """Return how many runs are on their way, and what the queue says of them."""
+    runs = seen.open_runs
+    said = None
+    if queue and seen.arrays:
+        said = queue.silence or describe(queue.of(seen.arrays))
+    return Open(
+        runs=len(runs),
+        tasks=len({(run.batch.name, run.task) for run in runs}),
+        beating=sum(_beats(seen.workspace, run) for run in runs),
+        said=said,
+        silent=bool(queue and queue.silence),
+    )
+
+
+def _beats(workspace: Workspace, run: OpenRun) -> bool:
+    """Tell whether the heartbeat of a run's worker is young."""
+    try:
+        beat = workspace.heartbeat(run.batch.name, run.planned.key).stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return time.time() - beat < BEATS_WITHIN_SECONDS
+
+
+def _left(
+    charter: Charter, metric: Metric, ideas: Sequence[Idea], outcomes: Mapping[Wanted, Outcome]
+) -> Left:
+    """Return what is left to do by the settings that a campaign was started with."""
+    search: Mapping[str, Any] = charter.config["search"]
+    seeding = Seeding(  # campaigns of before these settings had one seed of everything
+        baseline_seeds=search.get("baseline_seeds", 1),
+        repeats=search.get("repeats", 0),
+        caution=search["caution"],
+    )
+    return left_of(
+        cohorts(search["epochs"], search["ideas_per_epoch"], search.get("refill")),
+        ideas,
+        outcomes,
+        seeding=seeding,
+        metric=metric,
+    )
+
+
+def _to_come(charter: Charter, left: Left) -> float:
+    """Return the GPU-hours that are left to spend at most."""
+    env = charter.config["env"]
+    sizes = ("nodes", "gpus", "budget_seconds", "score_seconds")
+    return hours_of(left.most_runs, **{size: env[size] for size in sizes}).gpu_most

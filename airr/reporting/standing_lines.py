@@ -1,0 +1,131 @@
+"""Where campaigns stand -> what a terminal shows of it, and the one document for scripts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
+
+from airr.display.tables import (
+    UNSHIELDED,
+    Row,
+    baseline_row,
+    best_table,
+    counted,
+    failure_line,
+    gain_in_words,
+    lines_of_spends,
+    number,
+    with_warning,
+)
+from airr.reporting.standing import (
+    BEATS_WITHIN_SECONDS,
+    Leader,
+    Measurement,
+    Open,
+    Standing,
+    State,
+    Unreadable,
+)
+
+AnyStanding = Standing | Measurement | Unreadable
+
+
+def document_of(standings: Sequence[AnyStanding], *, made_at: str, version: str) -> dict[str, Any]:
+    """Return what `json=true` prints; its keys are those of the report's JSON, where both have one.
+
+    `made_at` is a time in UTC.
+    """
+    campaigns: list[dict[str, Any]] = []
+    for standing in standings:
+        tree = asdict(standing)
+        if isinstance(standing, Standing):
+            for leader, shown in zip(standing.best, tree["best"], strict=True):
+                shown["title"] = leader.title.within()
+        campaigns.append(tree)
+    return {"made_at": made_at, "airr_version": version, "campaigns": campaigns}
+
+
+def shown(standing: AnyStanding) -> Group:
+    """Return where one campaign stands, for a terminal."""
+    match standing:
+        case Unreadable():
+            return Group(Text(f"{standing.name}: {standing.why}\n"))
+        case Measurement():
+            return Group(Text(_measurement(standing)))
+        case Standing():
+            return _search(standing)
+
+
+def _search(standing: Standing) -> Group:
+    hours = f"{standing.gpu_hours:.1f} GPU-hours"
+    if standing.gpu_hours_to_come:
+        hours += f" spent; at most {standing.gpu_hours_to_come:.1f} GPU-hours to come"
+    lines = [
+        f"{standing.name}: {_state(standing.state, standing.why)}",
+        f"  epoch {standing.epoch + 1} of {standing.epochs_wanted}; "
+        f"{standing.ideas} ideas proposed, "
+        f"{standing.scored} scored, {failure_line(standing.failures)}",
+        *(
+            f"  held    {idea} until it is verified: {why}"
+            for idea, why in standing.withheld.items()
+        ),
+        *([] if standing.shielded else [f"  candidates run {UNSHIELDED}"]),
+        f"  {_open(standing.open)}",
+        *(f"  {line}" for line in lines_of_spends(standing.spent)),
+        f"  {hours}",
+    ]
+    text = with_warning("\n".join(lines))
+    if standing.baseline is None:
+        return Group(text)
+    reference = number(standing.baseline.metric, standing.baseline.error)
+    rows = [_row(leader) for leader in standing.best]
+    baseline = baseline_row(reference, standing.baseline_seeds)
+    return Group(text, best_table(rows, baseline, standing.metric.name))
+
+
+def _row(leader: Leader) -> Row:
+    gain = leader.gain
+    return Row(
+        id=leader.id,
+        score=number(leader.score.metric, leader.score.error),
+        gain=gain_in_words(gain.value, gain.error, is_noise=gain.is_noise),
+        seeds=leader.seeds,
+        title=leader.title,
+        style="green" if gain.value > 0 and not gain.is_noise else "",
+    )
+
+
+def _measurement(standing: Measurement) -> str:
+    return (
+        f"{standing.name}: {_state(standing.state, standing.why)}\n"
+        f"  a measurement: {standing.runs} of {standing.runs_wanted} runs done, "
+        f"{standing.scored} scored, {failure_line(standing.failures)}\n"
+        f"  {_open(standing.open)}\n"
+        f"  {standing.gpu_hours:.1f} GPU-hours spent\n"
+    )
+
+
+def _state(state: State, why: str) -> str:
+    if state is State.RUNNING:
+        return f"{state} ({why})"
+    return f"{state}: {why}" if why else str(state)
+
+
+def _open(runs: Open) -> str:
+    if not runs.runs:
+        return "no runs open"
+    opened = f"{counted(runs.runs, 'run')} open"
+    if runs.tasks < runs.runs:
+        opened += f" in {counted(runs.tasks, 'task')}"
+    if runs.said is None:
+        return opened
+    if not runs.silent:
+        return f"{opened}: {runs.said}"
+    return (
+        f"{opened}; Slurm does not answer ({runs.said}); from the files: "
+        f"{runs.beating} ran within the last {BEATS_WITHIN_SECONDS} s"
+    )
