@@ -9,7 +9,6 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ import dacite
 import yaml
 
 from airr.errors import WorkspaceError
-from airr.ledger import MANIFEST, Ledger, read_records
-from airr.records import Idea, OutcomeRow
+from airr.ledger import MANIFEST
+from airr.records import Origin
 from airr.workspace import Workspace, names_in, write_atomically
 
 Setting = TypeVar("Setting", str, int)
@@ -73,6 +72,11 @@ class Charter:
         if not isinstance(value, kind):
             raise WorkspaceError(f"campaign.yaml is damaged: {name}={value!r} does not fit")
         return value
+
+    @property
+    def is_imported(self) -> bool:
+        """Tell whether others measured this campaign, and airr.trajectories read it from a file."""
+        return str(Origin.IMPORTED) in self.config
 
     def to_yaml(self) -> str:
         """Return the file's text."""
@@ -136,7 +140,7 @@ def existing_charter(
     Raises:
         WorkspaceError: it was started with other settings, or another environment.
     """
-    if not _has_begun(workspace):
+    if not has_begun(workspace):
         return None
     if not workspace.config.exists():
         raise WorkspaceError(
@@ -144,6 +148,12 @@ def existing_charter(
             "put a copy of it back, or start another one with campaign=NEWNAME"
         )
     charter = read_charter(workspace)
+    if charter.is_imported:
+        raise WorkspaceError(
+            f"campaign {workspace.name} was imported, and is not gone on with: what it holds was "
+            "measured elsewhere. Begin with its best ideas, measured here: campaign=NEWNAME "
+            f"fork={workspace.name}"
+        )
     if (name := charter.config.get("campaign")) != workspace.name:
         raise WorkspaceError(
             f"{workspace.folder} is campaign {name}, moved or copied: its jobs write into the old "
@@ -170,15 +180,31 @@ def check_fork(
 ) -> None:
     """Refuse to carry scores over into a campaign whose own would mean something else.
 
+    Of an imported campaign no scores are carried over; its metric must run the same way.
+
     Raises:
         WorkspaceError: it is so, or there is no campaign to fork.
     """
-    changes = _measure_changes(read_charter(source), config, env_sha256, data_sha256)
+    charter = read_charter(source)
+    if charter.is_imported:
+        _check_imported(charter, config, source.name)
+        return
+    changes = _measure_changes(charter, config, env_sha256, data_sha256)
     if changes:
         listed = "\n  ".join(changes)
         raise WorkspaceError(
             f"fork={source.name}: its scores do not compare with those of these settings:\n"
             f"  {listed}\nLeave fork= out, or take the settings of {source.name}"
+        )
+
+
+def _check_imported(charter: Charter, config: Mapping[str, Any], name: str) -> None:
+    """Refuse ideas about another task, as far as the direction of its metric tells."""
+    old, new = (_flat(one).get("env.metric.direction") for one in (charter.config, config))
+    if old != new:
+        raise WorkspaceError(
+            f"fork={name}: its ideas are about env={charter.config['env']['name']}, whose metric "
+            f"is to be {old}d, and that of env={config['env']['name']} is to be {new}d"
         )
 
 
@@ -198,7 +224,7 @@ def _measure_changes(
     return changes
 
 
-def _has_begun(workspace: Workspace) -> bool:
+def has_begun(workspace: Workspace) -> bool:
     """Tell whether a campaign has submitted, asked or learned anything."""
     begun = (workspace.ledger / MANIFEST, workspace.journal)
     return any(path.exists() for path in begun) or bool(names_in(workspace.jobs))
@@ -208,21 +234,6 @@ def _as_it_was(charter: Charter, config: Mapping[str, Any]) -> str:
     """Return how to go on with the provider of before: a key in the shell may have changed it."""
     before, now = (one.get("llm", {}).get("provider") for one in (charter.config, config))
     return "" if before == now else f".\nTo go on with this one as it was: llm={before}"
-
-
-def fork(source: Workspace, target: Workspace) -> None:
-    """Make what is settled in one campaign the beginning of another.
-
-    What the first one paid for (its calls and runs) stays in its own ledger. A campaign that has
-    begun is left as it is: the command that forked it goes on with it.
-    """
-    if _has_begun(target):
-        return
-    shutil.copytree(source.folder / "codebases", target.folder / "codebases", dirs_exist_ok=True)
-    outcomes = read_records(source.ledger, OutcomeRow)
-    settled = {row.idea_id for row in outcomes}
-    ideas = [idea for idea in read_records(source.ledger, Idea) if idea.id in settled]
-    Ledger(target.ledger).append([*ideas, *outcomes])
 
 
 def fixed_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 from airr.book import Book
 from airr.budget import Bound, Purse, check_known_costs
 from airr.campaign import Campaign
-from airr.charter import fork, open_charter
+from airr.charter import open_charter
 from airr.config import Config
 from airr.executor.codebases import read_tree
 from airr.executor.executor import Executor
@@ -27,6 +27,7 @@ from airr.executor.mending import Mending
 from airr.executor.plans import env_folder, preflight_plan, training_plan, with_seals
 from airr.executor.preflight import Preflight
 from airr.forecast import Hours, hours_of
+from airr.forks import fork
 from airr.headlog import logged_into
 from airr.lease import Lease
 from airr.ledger import Ledger
@@ -68,7 +69,7 @@ async def take_the_head(start: Start) -> AsyncGenerator[Head]:
     try:
         charter = open_charter(workspace, start.raw, version=version("airr"), **start.hashes)
         if start.source:
-            fork(start.source, workspace)
+            fork(start.source, workspace, start.config.search.ideas_per_epoch)
         if workspace.stopped.exists():
             workspace.stopped.unlink()
         with logged_into(workspace.log):

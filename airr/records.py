@@ -30,6 +30,8 @@ class Origin(StrEnum):
     """Asked to mend the one failed idea shown."""
     RL = "rl"
     """Sampled from a policy under training."""
+    IMPORTED = "imported"
+    """Read from a file of trajectories, which does not say how it was asked for."""
 
 
 class Stage(StrEnum):
@@ -100,6 +102,8 @@ class Reason(StrEnum):
     """The job vanished without a result, more often than the retries allow."""
     CANCELLED = "cancelled"
     """Somebody cancelled the job."""
+    UNKNOWN = "unknown"
+    """It was imported without a score, from a file that does not say why."""
 
 
 STOPPED = frozenset({Reason.PREEMPTED, Reason.TIMEOUT})

@@ -20,6 +20,7 @@ from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
 from airr.executor.openruns import recover_open_runs
 from airr.executor.plans import training_plan
 from airr.forecast import Left, left_of
+from airr.forks import heritage_of
 from airr.lease import Holder, holder_of
 from airr.ledger import read_records
 from airr.llm.protocol import Request
@@ -66,7 +67,8 @@ def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = N
     """
     start = start_of(config, raw, forked_from)
     config, workspace, charter = start.config, start.workspace, start.charter
-    left = _left(config, workspace if charter else start.source or workspace)
+    forks = start.source if not charter else None
+    left = _left_of_fork(config, forks) if forks else _left(config, workspace)
     ended = [run.id for run in read_records(workspace.ledger, Run)]
     open_runs = len(recover_open_runs(workspace, ended))
     largest = asyncio.run(start.cluster.largest_array())
@@ -99,6 +101,18 @@ def _left(config: Config, known: Workspace) -> Left:
         seeding=seeding_of(config.search),
         metric=config.env.metric,
         patched={patch.idea_id for patch in read_records(known.ledger, Patch) if patch.applied},
+    )
+
+
+def _left_of_fork(config: Config, source: Workspace) -> Left:
+    """Return what is left for a campaign that begins with what is settled in another."""
+    heritage = heritage_of(source, config.search.ideas_per_epoch)
+    return left_of(
+        cohorts_of(config.search),
+        heritage.ideas,
+        outcomes_of(heritage.outcomes),
+        seeding=seeding_of(config.search),
+        metric=config.env.metric,
     )
 
 

@@ -75,6 +75,11 @@ def read_search(folder: Workspace) -> Searched:
         raise WorkspaceError(
             f"{folder.folder} is no search: verify takes a campaign of airr.evolve"
         )
+    if charter.is_imported:
+        raise WorkspaceError(
+            f"campaign {folder.name} was imported, and its codebases are not here: run its best "
+            f"ideas first, python -m airr.evolve campaign=NEW fork={folder.name}, and verify those"
+        )
     outcomes = settled(outcomes_of(read_records(folder.ledger, OutcomeRow)))
     return Searched(
         workspace=folder,

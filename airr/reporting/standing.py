@@ -59,6 +59,8 @@ class State(StrEnum):
     """Its baseline failed: there is nothing to compare with."""
     INTERRUPTED = "interrupted"
     """Its head has ended before it was done: the same command goes on."""
+    IMPORTED = "imported"
+    """Others measured it: airr.trajectories read it from a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +190,8 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
     if isinstance(baseline, Failed):
         why = f"the unmodified codebase failed ({baseline.reason}): start another one"
         state = State.ENDED
+    if charter.is_imported:
+        state, why = State.IMPORTED, "measured elsewhere, not by airr"
     epochs, per_epoch = (
         charter.setting(f"search.{name}", int) for name in ("epochs", "ideas_per_epoch")
     )

@@ -37,8 +37,6 @@ ROOT = Path("runs")
 """Where a campaign lies that is given by its name alone."""
 EXAMPLE = "example"
 """The scorer version of what analysis/example.py made up."""
-IMPORTED = "imported"
-"""The scorer version of what was measured elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +165,7 @@ def _notes(charter: Charter, scorers: set[str]) -> tuple[str, ...]:
     providers = {role.get("provider") for role in llm.values() if isinstance(role, Mapping)}
     notes = {
         "an example: a made-up landscape of ideas, nothing was trained": EXAMPLE in scorers,
-        "imported: not measured by airr": IMPORTED in scorers,
+        "imported: not measured by airr": charter.is_imported,
         "ideas from airr's catalogue: no model was asked": OFFLINE in providers,
     }
     return tuple(note for note, holds in notes.items() if holds)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import runpy
 import sys
@@ -45,6 +46,16 @@ CAMPAIGNS = {
     "example-evolution-s0": ("env=example",),
 }
 """Campaigns that were run before, with what else than the defaults."""
+PUBLISHED = {
+    "ideator_model": "m",
+    "executor_model": "m",
+    "env": "nanogpt_tiny",
+    "epoch": 0,
+    "idea": "[Experiment] Train longer.",
+    "code_diff": None,
+    "result": {"loss": 2.1},
+}
+"""An idea of other people's."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,8 @@ class Place:
         for name in ("sbatch", "analysis", "Makefile"):
             (place.folder / name).symlink_to(ROOT / name)
         (place.folder / "my_prices.yaml").write_text("{}")
+        (place.folder / "paper.jsonl").write_text(json.dumps(PUBLISHED))
+        place.run("trajectories", "import=paper.jsonl", "campaign=paper")
         return place
 
     def _campaign(self, name: str, *overrides: str) -> None:

@@ -31,8 +31,8 @@ FOLLOWED = ROOT / "docs" / "environment.md"
 LANGUAGES = {SHELL, "text", "python", "yaml", "markdown", "cron", ""}
 REHEARSED = {"evolve", "baseline", "verify", "check", "cancel"}
 """Verbs that take +dry_run=true."""
-READING = {"status", "report"}
-"""Verbs that only read a campaign, or write a page beside it."""
+READING = {"status", "report", "trajectories"}
+"""Verbs that only read a campaign or a file, and write what they made of it beside it."""
 STOPPED_AT = {"prepare": "subprocess.run", "wandb": "airr.tracking.sync.sync"}
 """Verbs that would fetch gigabytes, or send what nobody takes: they are run as far as that."""
 OF_A_SHELL = {

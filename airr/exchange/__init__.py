@@ -1,0 +1,1 @@
+"""Campaigns in the form in which trajectories are published, in and out."""
