@@ -54,9 +54,15 @@ def followed(clone: Path) -> str:
 
 
 def test_the_check_finds_nothing_amiss_and_sees_the_cheat_fail(followed: str):
-    assert followed.count("\nusable: ") == 2
+    assert followed.count("\nusable: ") == 1
     assert "ok       library_digits  All images of the library: crash while preflight" in followed
     assert "warning" not in followed
+
+
+def test_an_environment_is_found_outside_of_the_clone(followed: str, clone: Path):
+    assert not (clone / "envs" / "mine").exists()
+    assert "Dry run: nothing is created, submitted or asked." in followed
+    assert "env         mine: a scikit-learn pipeline" in followed
 
 
 def test_the_campaign_goes_through_the_whole_loop_in_the_sandbox(followed: str, clone: Path):
