@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from airr.config import Direction, Metric
 from airr.display.tables import counted
-from airr.estimates import settled
+from airr.estimates import seeds_of, settled
 from airr.records import (
     BASELINE,
     Call,
@@ -22,6 +22,7 @@ from airr.records import (
     Scored,
     Withheld,
     how_it_ended,
+    outcome_of,
     outcomes_of,
 )
 from airr.reporting.costs import Costs
@@ -37,6 +38,7 @@ from airr.reporting.tree import (
     MetricFacts,
     Revision,
     Score,
+    SeedOutcome,
 )
 from airr.summary import Best, best_ideas
 from airr.titles import titles_of
@@ -71,12 +73,13 @@ class Subject:
 
 def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
     """Return all that a report says of one campaign."""
-    outcomes = settled(outcomes_of(rows.outcomes))
+    found = outcomes_of(rows.outcomes)
+    outcomes, seeds = settled(found), seeds_of(found)
     by_id = {idea.id: idea for idea in rows.ideas}
     ranked = best_ideas(by_id, outcomes, subject.metric, len(by_id))
-    ideas = _ideas(rows, outcomes, {best.idea.id: best for best in ranked})
+    ideas = _ideas(rows, outcomes, {best.idea.id: best for best in ranked}, seeds)
     baseline = outcomes.get(BASELINE)
-    scores = score_of(baseline) if isinstance(baseline, Scored) else None
+    scores = score_of(baseline, seeds) if isinstance(baseline, Scored) else None
     unit, progress = progress_of(rows.runs, outcomes, by_id, subject.metric)
     return CampaignFacts(
         name=subject.name,
@@ -94,7 +97,7 @@ def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
         ),
         baseline=scores,
         best=ranked[0].idea.id if ranked else None,
-        best_score=score_of(ranked[0].outcome) if ranked else None,
+        best_score=score_of(ranked[0].outcome, seeds) if ranked else None,
         best_gain=gain_of(ranked[0]) if ranked else None,
         fates=_counts(ideas),
         cost=Costs.of(rows.ideas, rows.calls, rows.runs).whole,
@@ -107,11 +110,17 @@ def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
 
 
 def _ideas(
-    rows: Rows, outcomes: Mapping[str, Outcome], bests: Mapping[str, Best]
+    rows: Rows,
+    outcomes: Mapping[str, Outcome],
+    bests: Mapping[str, Best],
+    seeds: Mapping[str, int],
 ) -> tuple[IdeaFacts, ...]:
     patches: dict[str, list[Patch]] = defaultdict(list)
     runs: dict[str, list[Run]] = defaultdict(list)
     children: dict[str, list[str]] = defaultdict(list)
+    repeats: dict[str, list[OutcomeRow]] = defaultdict(list)
+    for row in rows.outcomes:
+        repeats[row.idea_id].append(row)
     for patch in rows.patches:
         patches[patch.idea_id].append(patch)
     for run in rows.runs:
@@ -141,11 +150,15 @@ def _ideas(
                 stage=ended.stage if isinstance(ended, Failed) else None,
                 reason=ended.reason if ended else None,
                 why=f"{how_it_ended(ended)}: {ended.detail}" if ended else "",
-                score=score_of(outcome) if isinstance(outcome, Scored) else None,
+                score=score_of(outcome, seeds) if isinstance(outcome, Scored) else None,
                 gain=gain_of(best) if best else None,
                 cost=costs.of_idea(idea.id),
                 detail=_detail(
-                    patches[idea.id], runs[idea.id], outcome, rows.logs.get(idea.id, "")
+                    patches[idea.id],
+                    runs[idea.id],
+                    outcome,
+                    repeats[idea.id],
+                    rows.logs.get(idea.id, ""),
                 ),
             )
         )
@@ -171,9 +184,9 @@ def _verdict(best: Best) -> Fate:
     return Fate.BETTER if best.gain > 0 else Fate.WORSE
 
 
-def score_of(outcome: Scored) -> Score:
-    """Return a score as it is shown."""
-    return Score(metric=outcome.metric, error=outcome.standard_error)
+def score_of(outcome: Scored, seeds: Mapping[str, int]) -> Score:
+    """Return a score as it is shown; `seeds` says by idea id over how many it is the mean."""
+    return Score(metric=outcome.metric, error=outcome.standard_error, seeds=seeds[outcome.idea_id])
 
 
 def gain_of(best: Best) -> Gain:
@@ -194,8 +207,13 @@ def _counts(ideas: Sequence[IdeaFacts]) -> dict[str, int]:
 
 
 def _detail(
-    patches: Sequence[Patch], runs: Sequence[Run], outcome: Outcome | None, log: str
+    patches: Sequence[Patch],
+    runs: Sequence[Run],
+    outcome: Outcome | None,
+    repeats: Sequence[OutcomeRow],
+    log: str,
 ) -> Detail:
+    """Return an idea's large parts; `outcome` is that of all of its seeds, which are `repeats`."""
     tail = outcome.log_tail if outcome else ""
     reported = outcome.reported if outcome else {}
     return Detail(
@@ -210,10 +228,20 @@ def _detail(
             )
             for run in runs
         ),
+        seeds=tuple(map(_seed, repeats)) if len(repeats) > 1 else (),
         curve=curve_of(log or tail),
         log_tail=tail,
         reported={name: value for name, value in reported.items() if math.isfinite(value)},
     )
+
+
+def _seed(row: OutcomeRow) -> SeedOutcome:
+    outcome = outcome_of(row)
+    if isinstance(outcome, Scored):
+        metric, error, why = outcome.metric, outcome.standard_error, ""
+    else:
+        metric, error, why = None, None, how_it_ended(outcome)
+    return SeedOutcome(repeat=row.repeat, metric=metric, error=error, why=why)
 
 
 def _revision(patch: Patch) -> Revision:

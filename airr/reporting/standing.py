@@ -77,13 +77,12 @@ class Open:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
-    """One of the best ideas; its score is the mean over `seeds`."""
+    """One of the best ideas."""
 
     id: str
     title: Title
     score: Score
     gain: Gain
-    seeds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +112,6 @@ class Standing:
     gpu_hours_to_come: float
     metric: MetricFacts
     baseline: Score | None
-    baseline_seeds: int
     best: tuple[Leader, ...]
 
 
@@ -182,7 +180,7 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
     metric = parse(Metric, charter.config["env"]["metric"], at="env.metric.")
     ideas = {idea.id: idea for idea in read_records(workspace.ledger, Idea)}
     found = outcomes_of(read_records(workspace.ledger, OutcomeRow))
-    outcomes = settled(found)
+    outcomes, seeds = settled(found), seeds_of(found)
     own = {key: outcome for key, outcome in outcomes.items() if key != BASELINE}
     ranked = best_ideas(ideas, outcomes, metric, len(ideas))
     baseline, left = outcomes.get(BASELINE), _left(charter, metric, list(ideas.values()), found)
@@ -218,9 +216,8 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
             unit=metric.unit,
             minimize=metric.direction is Direction.MINIMIZE,
         ),
-        baseline=score_of(baseline) if isinstance(baseline, Scored) else None,
-        baseline_seeds=seeds_of(found)[BASELINE],
-        best=_leaders(ranked[:BEST_SHOWN], ideas, seeds_of(found)),
+        baseline=score_of(baseline, seeds) if isinstance(baseline, Scored) else None,
+        best=_leaders(ranked[:BEST_SHOWN], ideas, seeds),
     )
 
 
@@ -260,9 +257,8 @@ def _leaders(
         Leader(
             id=one.idea.id,
             title=title_of(one.idea.id, texts),
-            score=score_of(one.outcome),
+            score=score_of(one.outcome, seeds),
             gain=gain_of(one),
-            seeds=seeds[one.idea.id],
         )
         for one in best
     )

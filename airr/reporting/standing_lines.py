@@ -83,7 +83,7 @@ def _search(standing: Standing) -> Group:
         return Group(text)
     reference = number(standing.baseline.metric, standing.baseline.error)
     rows = [_row(leader) for leader in standing.best]
-    baseline = baseline_row(reference, standing.baseline_seeds)
+    baseline = baseline_row(reference, standing.baseline.seeds)
     return Group(text, best_table(rows, baseline, standing.metric.name))
 
 
@@ -93,7 +93,7 @@ def _row(leader: Leader) -> Row:
         id=leader.id,
         score=number(leader.score.metric, leader.score.error),
         gain=gain_in_words(gain.value, gain.error, is_noise=gain.is_noise),
-        seeds=leader.seeds,
+        seeds=leader.score.seeds,
         title=leader.title,
         style="green" if gain.value > 0 and not gain.is_noise else "",
     )

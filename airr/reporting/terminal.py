@@ -32,7 +32,10 @@ def best_line(facts: CampaignFacts) -> str:
     if facts.best_score is None or facts.best_gain is None:
         return f"{metric}: {baseline}; no idea has a score"
     gain = facts.best_gain
-    best = f"best {number(facts.best_score.metric, facts.best_score.error)} ({facts.best})"
+    of_seeds = f", mean of {facts.best_score.seeds} seeds" if facts.best_score.seeds > 1 else ""
+    best = (
+        f"best {number(facts.best_score.metric, facts.best_score.error)} ({facts.best}{of_seeds})"
+    )
     if gain.low is None or gain.high is None:
         return f"{metric}: {best}, {baseline}; without errors, no difference can be told from noise"
     verdict = "within noise" if gain.is_noise else "better" if gain.value > 0 else "worse"

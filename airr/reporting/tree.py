@@ -32,10 +32,14 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A value of the environment's metric, with its standard error where the scorer knows one."""
+    """A value of the environment's metric, with its standard error where the scorer knows one.
+
+    It is the mean over `seeds` runs, one of which is the rule.
+    """
 
     metric: float
     error: float | None
+    seeds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,16 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeedOutcome:
+    """What one seed of an idea came to: the campaign's own plus `repeat`; `why` it has no score."""
+
+    repeat: int
+    metric: float | None
+    error: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
     """What training told of itself, step by step. It counts for nothing: only the scorer does."""
 
@@ -100,6 +114,7 @@ class Detail:
 
     revisions: tuple[Revision, ...]
     attempts: tuple[Attempt, ...]
+    seeds: tuple[SeedOutcome, ...]
     curve: Curve | None
     log_tail: str
     reported: Mapping[str, float]

@@ -91,6 +91,18 @@ def campaign_of(folder: Path, config: Mapping[str, Any], rows: Sequence[Any]) ->
     return workspace
 
 
+def repeated(folder: Path) -> Workspace:
+    """The same again, with three seeds of the best idea and two of the baseline."""
+    workspace = small(folder)
+    more = [
+        scored("e01-i000", 1.79, repeat=1),
+        scored("e01-i000", 1.84, repeat=2),
+        scored(BASELINE, 2.02, repeat=1),
+    ]
+    Ledger(workspace.ledger).append([row_of(one) for one in more])
+    return workspace
+
+
 def log_of(steps: int) -> str:
     return "".join(f"step {n}/{steps}  loss {4 - n / steps:.4f}  lr 1e-3\n" for n in range(steps))
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.reporting.ledgers import HOSTILE, large, small
+from tests.reporting.ledgers import HOSTILE, large, repeated, small
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OPENS_WITHIN_SECONDS = 3.0
@@ -225,6 +225,65 @@ def test_campaigns_stand_side_by_side_in_one_report(browser: Browser, tmp_path: 
         reader.page.locator("tbody a", has_text="y").click()
         reader.page.locator("table.ideas").wait_for()
         assert reader.texts("header a[aria-current]") == ["y"]
+
+
+def test_curves_that_lie_on_each_other_are_both_to_be_seen(browser: Browser, tmp_path: Path):
+    for name in ("x", "y"):
+        small(tmp_path / "runs" / name)
+    repeated(tmp_path / "runs" / "z")
+    written(tmp_path, "campaign=runs/*", "output=all.html")
+    with reading(browser, tmp_path / "all.html") as reader:
+        widths = reader.page.evaluate(
+            "[...document.querySelectorAll('svg')].map(chart => "
+            "[...chart.querySelectorAll('.curve')].map(c => +c.getAttribute('stroke-width')))"
+        )
+        assert len(widths) == 2
+        for chart in widths:
+            assert chart == sorted(chart, reverse=True)
+            assert chart[0] > chart[1] >= 2, "the one below is wider than the one that covers it"
+        legends = reader.texts(".legend li")
+        assert legends == ["x", "y, the same curve as x", "z"] * 2
+
+
+def test_a_mean_of_seeds_says_so_wherever_it_stands(browser: Browser, tmp_path: Path):
+    repeated(tmp_path / "runs" / "x")
+    assert "1.8100 ± " in written(tmp_path, "campaign=x", "format=text")
+    assert "(e01-i000, mean of 3 seeds)" in written(tmp_path, "campaign=x", "format=text")
+    written(tmp_path, "campaign=x")
+    with reading(browser, tmp_path / "runs" / "x" / "report.html") as reader:
+        headline = reader.texts("section[aria-label=headline]")[0]
+        assert "e01-i000, mean of 3 seeds" in headline
+        assert "mean of 2 seeds" in headline
+        page = reader.page
+        assert page.get_by_role("button", name="seeds").count() == 1
+        page.locator("table.ideas a", has_text="e01-i000").click()
+        page.locator("table.seeds").wait_for()
+        assert [row.split("\t") for row in reader.texts("table.seeds tbody tr")] == [
+            ["the campaign's", "1.8000 ± 0.0100"],
+            ["the campaign's + 1", "1.7900 ± 0.0100"],
+            ["the campaign's + 2", "1.8400 ± 0.0100"],
+        ]
+        assert "mean of 3 seeds" in page.locator("main .figures").inner_text()
+
+
+@pytest.mark.parametrize("at", ["", "#/0/e00-i000"])
+def test_on_paper_nothing_is_cut_off_and_ink_is_dark(browser: Browser, report: Path, at: str):
+    with reading(browser, report, at, width=720) as reader:
+        page = reader.page
+        page.emulate_media(media="print", color_scheme="dark")
+        page.locator("main .figures").wait_for()
+        if at:
+            page.locator("pre.diff").wait_for()
+        paper = page.evaluate("document.documentElement.clientWidth")
+        right = "e => e.map(one => one.getBoundingClientRect().right)"
+        ends = page.eval_on_selector_all("main *:not(svg *)", right)
+        assert max(ends) <= paper
+        cut = "e => e.filter(one => one.scrollWidth > one.clientWidth + 1).length"
+        assert page.eval_on_selector_all(".scroll, pre, .card", cut) == 0
+        ink = page.evaluate("getComputedStyle(document.querySelector('.fate, h1')).color")
+        assert all(int(part) < 160 for part in ink.strip("rgb()").split(","))
+        assert not page.locator("input").first.is_visible()
+        assert len(page.pdf(format="A4")) > 10_000
 
 
 @pytest.mark.long  # by the clock: on a machine that has nothing else to do

@@ -7,17 +7,19 @@ function usdFigure(cost) {
   return more ? [known, " ", el("small", null, `+ ${more}`)] : known;
 }
 
+const usesGpus = (campaign) => campaign.spent_unit === "GPU-hours";
+
 function headline(campaign) {
   const { cost, best_gain: gain, best_score: best, baseline: base } = campaign;
   const settled = campaign.ideas.length - campaign.fates.open;
   const present = Object.keys(FATES).filter((fate) => campaign.fates[fate]);
   return el("section", { class: "card", "aria-label": "headline" },
     el("div", { class: "figures" },
-      best && figure([fixed(best.metric), " ", best.error !== null && el("small", null, `\u00b1 ${fixed(best.error)}`)], ["best, ", bestLink(campaign)]),
-      base && figure([fixed(base.metric), " ", base.error !== null && el("small", null, `\u00b1 ${fixed(base.error)}`)], `baseline, ${campaign.metric.unit}`),
+      best && figure([fixed(best.metric), " ", best.error !== null && el("small", null, `\u00b1 ${fixed(best.error)}`)], ["best, ", bestLink(campaign), best.seeds > 1 && `, ${seedsText(best)}`]),
+      base && figure([fixed(base.metric), " ", base.error !== null && el("small", null, `\u00b1 ${fixed(base.error)}`)], `baseline, ${campaign.metric.unit}${base.seeds > 1 ? `, ${seedsText(base)}` : ""}`),
       gain && figure(`${gain.is_noise ? "~ " : ""}${signed(gain.value)}`, gain.low === null ? "gain, error unknown" : `gain [${signed(gain.low)},\u00a0${signed(gain.high)}]${gain.is_noise ? ", within noise" : ""}`),
       figure([String(settled), el("small", null, ` of ${Math.max(campaign.ideas_wanted, campaign.ideas.length)}`)], "ideas with an outcome"),
-      figure(hoursText(cost.gpu_hours), campaign.spent_unit === "GPU-hours" ? "GPU-hours" : `GPU-hours; ${secondsText(cost.train_seconds)} of training`),
+      usesGpus(campaign) ? figure(hoursText(cost.gpu_hours), "GPU-hours") : figure(secondsText(cost.train_seconds), "of training, without a GPU"),
       figure(usdFigure(cost), `${plural(cost.calls, "call")}, ${compactText(cost.tokens)} tokens`)),
     campaign.ideas.length ? el("div", { class: "fates", role: "img", "aria-label": present.map((f) => `${campaign.fates[f]} ${f}`).join(", ") },
       present.map((fate) => { const part = el("span", { class: tone(fate) }); part.style.flexGrow = campaign.fates[fate]; return part; })) : null,
@@ -74,8 +76,9 @@ function compareView(report) {
     el("td", { class: "num" }, scoreText(campaign.baseline)), el("td", { class: "num" }, scoreText(campaign.best_score)),
     el("td", { class: "num" }, gainText(campaign.best_gain)),
     el("td", { class: "num" }, `${campaign.fates.better} of ${campaign.ideas.length}`), el("td", { class: "num" }, String(campaign.fates.failed)),
-    el("td", { class: "num" }, hoursText(campaign.cost.gpu_hours)), el("td", { class: "num" }, usdText(campaign.cost)));
-  const heads = ["campaign", "baseline", "best", "gain", "better", "failed", "GPU-hours", "dollars"];
+    el("td", { class: "num" }, usesGpus(campaign) ? hoursText(campaign.cost.gpu_hours) : secondsText(campaign.cost.train_seconds)), el("td", { class: "num" }, usdText(campaign.cost)));
+  const used = report.campaigns.every(usesGpus) ? "GPU-hours" : report.campaigns.some(usesGpus) ? "GPU-hours, training" : "training";
+  const heads = ["campaign", "baseline", "best", "gain", "better", "failed", used, "dollars"];
   const groups = new Map();
   report.campaigns.forEach((campaign, place) => {
     const key = `${campaign.env} / ${campaign.metric.name}`;
@@ -85,16 +88,20 @@ function compareView(report) {
     const lines = (points) => members.map(([c, place]) => ({ series: `s${place % 8}`, points: points(c, place) }));
     const yTitle = `${members[0][0].metric.name} (${members[0][0].metric.unit})`;
     const units = new Set(members.map(([c]) => c.spent_unit));
-    const legend = el("ul", { class: "legend" }, members.map(([c, place]) => el("li", null, el("span", { class: `mark line s${place % 8}` }), c.name)));
+    const legend = (points) => el("ul", { class: "legend" }, members.map(([c, place], i) => {
+      const drawn = ([campaign, at]) => JSON.stringify(points(campaign, at).map(([x, y]) => [x, y]));
+      const same = members.slice(0, i).find((other) => drawn(other) === drawn(members[i]));
+      return el("li", null, el("span", { class: `mark line s${place % 8}` }), c.name, same && el("span", { class: "soft" }, `, the same curve as ${same[0].name}`));
+    }));
     const over = units.size > 1 ? el("p", { class: "soft" }, "Some used GPUs and some did not: what they spent does not compare.")
       : stepChart({ lines: lines(progressPoints), xTitle: [...units][0], yTitle, label: `best so far by ${[...units][0]}, ${key}`, clickable: true });
     return el("div", { class: "pair" },
-      el("section", { class: "card" }, el("h2", null, `${key}: best so far, by epoch`), stepChart({ lines: lines(epochPoints), xTitle: "epoch", yTitle, epochs: true, label: `best so far by epoch, ${key}` }), legend),
-      el("section", { class: "card" }, el("h2", null, `Best so far, by ${[...units].join(" and ")}`), over, legend.cloneNode(true)));
+      el("section", { class: "card" }, el("h2", null, `${key}: best so far, by epoch`), stepChart({ lines: lines(epochPoints), xTitle: "epoch", yTitle, epochs: true, label: `best so far by epoch, ${key}` }), legend(epochPoints)),
+      el("section", { class: "card" }, el("h2", null, `Best so far, by ${[...units].join(" and ")}`), over, legend(progressPoints)));
   });
   return [
     el("h1", null, plural(report.campaigns.length, "campaign")),
-    el("section", { class: "card table" }, el("div", { class: "scroll" }, el("table", null,
+    el("section", { class: "card table" }, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "comparison" }, el("table", { "aria-label": "campaigns" },
       el("thead", null, el("tr", null, heads.map((head, i) => el("th", { scope: "col", class: i ? "num" : null }, head)))),
       el("tbody", null, report.campaigns.map(row)))),
       el("p", { class: "soft" }, "Scores and gains with their standard errors, each against its own baseline; ~ marks a gain within twice its error.")),

@@ -59,17 +59,36 @@ function epochTicks(last) {
 function drawBaseline({ root, box, sy }, baseline) {
   if (!baseline) return;
   const y = sy(baseline.metric);
+  let above = y;
   if (baseline.error !== null) {
     const top = sy(baseline.metric + 2 * baseline.error), bottom = sy(baseline.metric - 2 * baseline.error);
+    above = Math.min(top, bottom);
     root.append(svg("rect", { class: "band", x: box.left, width: box.right - box.left, y: Math.min(top, bottom), height: Math.abs(bottom - top) }));
   }
   root.append(svg("line", { class: "base", x1: box.left, x2: box.right, y1: y, y2: y }));
-  root.append(svg("text", { x: box.right, y: y - 5, "text-anchor": "end", class: "strong" }, "baseline"));
+  root.append(svg("text", { x: box.right, y: above - 5, "text-anchor": "end", class: "strong" }, "baseline"));
 }
 
 // points: [x, metric]; a best-so-far keeps its value until the next is found
 function stairs(points, sx, sy) {
   return points.map(([x, y], i) => (i ? `H${sx(x).toFixed(1)}V${sy(y).toFixed(1)}` : `M${sx(x).toFixed(1)} ${sy(y).toFixed(1)}`)).join("");
+}
+
+const at = (points, x) => {
+  let y = null;
+  for (const [px, py] of points) if (px <= x) y = py;
+  return x > points[points.length - 1][0] ? null : y;
+};
+
+// A line that others cover is drawn the wider the more of them lie on it: all stay to be seen.
+function widthsOf(lines, x, sy) {
+  const places = Array.from({ length: 97 }, (_, i) => x[0] + (i / 96) * (x[1] - x[0]));
+  const values = lines.map((line) => (line.points.length ? places.map((p) => at(line.points, p)) : []));
+  const touch = (a, b) => values[a].some((v, i) => v !== null && values[b].length && values[b][i] !== null && Math.abs(sy(v) - sy(values[b][i])) < 2);
+  const layers = lines.map(() => 0);
+  for (let i = lines.length - 1; i >= 0; i--)
+    for (let j = i + 1; j < lines.length; j++) if (touch(i, j)) layers[i] = Math.max(layers[i], layers[j] + 1);
+  return layers.map((layer) => 2 + layer * Math.min(3.5, 12 / lines.length));
 }
 
 function stepChart({ lines, baseline, xTitle, yTitle, label, epochs, clickable }) {
@@ -80,12 +99,14 @@ function stepChart({ lines, baseline, xTitle, yTitle, label, epochs, clickable }
   const keep = baseline ? [baseline.metric + 2 * (baseline.error || 0), baseline.metric - 2 * (baseline.error || 0)] : [];
   const xTicks = epochs ? epochTicks(Math.max(...xs)) : numberTicks(x[0], x[1]);
   const chart = frame({ x, y: padded([...ys, ...keep]), label, height: 280, xTicks, xTitle, yTitle });
+  if (clickable) chart.root.setAttribute("role", "group"); // an image has no links in it
   drawBaseline(chart, baseline);
-  for (const line of lines) {
+  const widths = widthsOf(lines, x, chart.sy);
+  for (const [i, line] of lines.entries()) {
     const group = svg("g", { class: line.series });
-    group.append(svg("path", { class: "curve", d: stairs(line.points, chart.sx, chart.sy) }));
+    group.append(svg("path", { class: "curve", "stroke-width": widths[i].toFixed(1), d: stairs(line.points, chart.sx, chart.sy) }));
     for (const [px, py, href, title] of line.points) {
-      const dot = svg("circle", { class: "series", cx: chart.sx(px), cy: chart.sy(py), r: 3.5 }, title && svg("title", null, title));
+      const dot = svg("circle", { class: "series", cx: chart.sx(px), cy: chart.sy(py), r: (2.5 + widths[i] / 2).toFixed(1) }, title && svg("title", null, title));
       group.append(clickable && href ? svg("a", { href, "aria-label": title }, dot) : dot);
     }
     chart.root.append(group);
@@ -176,6 +197,6 @@ function curveChart(curve, series = "s0") {
   const chart = frame({ x, y: padded(curve.values), label: `${curve.name} over steps, as training told it`, height: 240, xTicks: numberTicks(x[0], x[1]), xTitle: "step", yTitle: curve.name });
   const d = curve.steps.map((step, i) => `${i ? "L" : "M"}${chart.sx(step).toFixed(1)} ${chart.sy(curve.values[i]).toFixed(1)}`).join("");
   chart.root.classList.add("alone");
-  chart.root.append(svg("path", { class: `curve ${series}`, d }));
+  chart.root.append(svg("path", { class: `curve ${series}`, "stroke-width": 2, d }));
   return chart.root;
 }

@@ -33,6 +33,7 @@ const fixed = (value, digits = 4) => value.toFixed(digits).replace("-", "\u2212"
 const signed = (value, digits = 4) => (value >= 0 ? "+" : "") + fixed(value, digits);
 const scoreText = (score) =>
   score ? fixed(score.metric) + (score.error === null ? "" : ` \u00b1 ${fixed(score.error)}`) : "";
+const seedsText = (score) => (score && score.seeds > 1 ? `mean of ${score.seeds} seeds` : "");
 const gainText = (gain) =>
   gain ? `${gain.is_noise ? "~ " : ""}${signed(gain.value)}${gain.error === null ? "" : ` \u00b1 ${fixed(gain.error)}`}` : "";
 const usdText = (cost) =>
@@ -43,6 +44,8 @@ const secondsText = (seconds) =>
   seconds < 90 ? `${seconds.toFixed(0)} s` : seconds < 5400 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`;
 const compactText = (count) =>
   count < 1000 ? String(count) : count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(1)}M`;
+const plainNumber = (value) =>
+  Number.isInteger(value) ? value.toLocaleString("en") : Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
 const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 const address = (place, id) => `#/${place}${id ? `/${encodeURIComponent(id)}` : ""}`;

@@ -50,9 +50,9 @@ function ideaView(report, place, number) {
     el("section", { class: "card" },
       el("div", { class: "figures" },
         figure(el("span", { class: `fate ${tone(idea.fate)}` }, idea.fate), idea.reason ? `${idea.reason}${idea.stage ? `, ${idea.stage}` : ""}` : "outcome"),
-        idea.score && figure([fixed(idea.score.metric), " ", idea.score.error !== null && el("small", null, `\u00b1 ${fixed(idea.score.error)}`)], `${campaign.metric.name}, ${campaign.metric.unit}`),
+        idea.score && figure([fixed(idea.score.metric), " ", idea.score.error !== null && el("small", null, `\u00b1 ${fixed(idea.score.error)}`)], `${campaign.metric.name}, ${campaign.metric.unit}${idea.score.seeds > 1 ? `, ${seedsText(idea.score)}` : ""}`),
         gain && figure(`${gain.is_noise ? "~ " : ""}${signed(gain.value)}`, `gain over the baseline ${interval}`),
-        figure(campaign.spent_unit === "GPU-hours" ? hoursText(idea.cost.gpu_hours) : secondsText(idea.cost.train_seconds), campaign.spent_unit === "GPU-hours" ? "GPU-hours" : "of training"),
+        usesGpus(campaign) ? figure(hoursText(idea.cost.gpu_hours), "GPU-hours") : figure(secondsText(idea.cost.train_seconds), "of training"),
         figure(usdFigure(idea.cost), `${plural(idea.cost.calls, "call")}, ${compactText(idea.cost.tokens)} tokens`)),
       idea.why && el("p", { class: "why soft" }, idea.why)),
     el("section", { class: "card long" }, el("h2", null, "The idea"),
@@ -60,6 +60,13 @@ function ideaView(report, place, number) {
       el("h3", null, "Parents"), linksTo(idea.parents, campaign, place), el("h3", null, "Children"), linksTo(idea.children, campaign, place)),
     rest,
   ];
+}
+
+function seedsTable(seeds) {
+  const heads = ["seed", "score"].map((head, i) => el("th", { scope: "col", class: i ? "num" : null }, head));
+  return el("table", { class: "seeds" }, el("thead", null, el("tr", null, heads)),
+    el("tbody", null, seeds.map((seed) => el("tr", null, el("td", null, seed.repeat ? `the campaign's + ${seed.repeat}` : "the campaign's"),
+      el("td", { class: "num" }, seed.metric === null ? seed.why : scoreText(seed))))));
 }
 
 function detailCards(detail) {
@@ -71,9 +78,10 @@ function detailCards(detail) {
       applied ? [el("p", { class: "soft" }, `${applied.title}: ${applied.verdict}`), diffView(applied.diff)] : el("p", { class: "soft" }, "No answer passed."),
       others.map((r) => el("details", null, el("summary", null, `${r.title}: ${r.verdict}`), diffView(r.diff)))),
     detail.curve && el("section", { class: "card" }, el("h2", null, "Training"), el("p", { class: "soft" }, "As training told it; only the sealed scorer counts."), curveChart(detail.curve)),
+    detail.seeds.length ? el("section", { class: "card" }, el("h2", null, "Seeds"), seedsTable(detail.seeds)) : null,
     (detail.log_tail || detail.attempts.length || reported.length) ? el("section", { class: "card long" }, el("h2", null, "Runs"),
       detail.attempts.map((a) => el("p", { class: "soft" }, `${a.id} on ${a.node || "no node"}: ${a.state}, trained ${secondsText(a.train_seconds)}`)),
-      reported.length ? el("p", { class: "soft" }, `Told by training: ${reported.map(([name, value]) => `${name} ${value.toPrecision(5)}`).join(", ")}`) : null,
+      reported.length ? el("p", { class: "soft" }, `Told by training: ${reported.map(([name, value]) => `${name} ${plainNumber(value)}`).join(", ")}`) : null,
       detail.log_tail && [el("h3", null, "End of the log"), el("pre", { class: "tail", tabindex: 0, "aria-label": "end of the log" }, detail.log_tail)]) : null,
   ];
 }

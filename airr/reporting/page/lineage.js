@@ -42,7 +42,7 @@ function lineageChart(campaign, place) {
   const width = gapX * (epochs.length - 1) + 100, height = rows * gapY + 34;
   const at = new Map();
   epochs.forEach((epoch, i) => columns.get(epoch).forEach((idea, j) => at.set(idea.id, [i * gapX + 14, j * gapY + 38])));
-  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Which ideas were made from which; each idea's view lists its parents and children" });
+  const root = svg("svg", { class: "lineage", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Which ideas were made from which; each idea's view lists its parents and children" });
   root.style.width = `${width}px`;
   root.style.maxWidth = "none";
   epochs.forEach((epoch, i) => root.append(svg("text", { x: i * gapX + 8, y: 14 }, `epoch ${epoch + 1}`)));

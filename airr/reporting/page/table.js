@@ -6,6 +6,7 @@ const COLUMNS = [
   { key: "fate", title: "outcome", of: (i) => Object.keys(FATES).indexOf(i.fate) * 1000 + (i.reason ? i.reason.charCodeAt(0) : 0) },
   { key: "score", title: "score", num: true, of: (i) => (i.score ? i.score.metric : null) },
   { key: "gain", title: "gain", num: true, down: true, of: (i) => (i.gain ? i.gain.value : null) },
+  { key: "seeds", title: "seeds", num: true, wide: true, down: true, of: (i) => (i.score ? i.score.seeds : null) },
   { key: "origin", title: "origin", wide: true, of: (i) => i.origin },
   { key: "train", title: "training", num: true, wide: true, down: true, of: (i) => i.cost.train_seconds },
   { key: "usd", title: "dollars", num: true, wide: true, down: true, of: (i) => i.cost.usd },
@@ -13,7 +14,12 @@ const COLUMNS = [
 ];
 const tableState = new Map(); // by campaign: what was searched, kept while an idea is looked at
 
+// columns that say the same of every idea take their place from the one that is read
+const SAID = { seeds: (i) => i.score && i.score.seeds > 1, usd: (i) => i.cost.usd || i.cost.unpriced };
+
 function ideasTable(campaign, place) {
+  const columns = COLUMNS.filter((c) => !(c.key in SAID) || campaign.ideas.some(SAID[c.key]));
+  const shows = (key) => columns.some((c) => c.key === key);
   const state = tableState.get(place) || { query: "", fate: "", sort: campaign.baseline ? "gain" : "id", down: Boolean(campaign.baseline), page: 0 };
   tableState.set(place, state);
   let haystacks = null; // made at the first search
@@ -22,7 +28,7 @@ function ideasTable(campaign, place) {
     return haystacks[n];
   };
   const body = el("tbody"), count = el("span", { class: "soft", role: "status" }), where = el("span", null);
-  const heads = COLUMNS.map((c) => el("th", { scope: "col", class: `${c.num ? "num" : ""}${c.wide ? " wide" : ""}` },
+  const heads = columns.map((c) => el("th", { scope: "col", class: `${c.num ? "num" : ""}${c.wide ? " wide" : ""}` },
     el("button", { type: "button", onclick: () => sortBy(c) }, c.key === "score" ? campaign.metric.name : c.title)));
   const before = el("button", { type: "button", onclick: () => turn(-1) }, "\u2190 before");
   const after = el("button", { type: "button", onclick: () => turn(1) }, "next \u2192");
@@ -59,9 +65,10 @@ function ideasTable(campaign, place) {
       el("td", null, el("span", { class: `fate ${tone(idea.fate)}` }, idea.fate), idea.reason && el("span", { class: "reason" }, idea.stage ? `${idea.reason}, ${idea.stage}` : idea.reason)),
       el("td", { class: "num", title: scoreText(idea.score) || null }, idea.score ? fixed(idea.score.metric) : ""),
       el("td", { class: "num" }, gainText(idea.gain)),
+      shows("seeds") && el("td", { class: "num wide" }, idea.score ? String(idea.score.seeds) : ""),
       el("td", { class: "wide" }, idea.origin),
       el("td", { class: "num wide" }, idea.cost.train_seconds ? secondsText(idea.cost.train_seconds) : ""),
-      el("td", { class: "num wide" }, usdText(idea.cost)),
+      shows("usd") && el("td", { class: "num wide" }, usdText(idea.cost)),
       el("td", { class: "what" }, idea.title));
   }
 
@@ -69,7 +76,7 @@ function ideasTable(campaign, place) {
     const all = found(), pages = Math.max(1, Math.ceil(all.length / PAGE));
     state.page = Math.max(0, Math.min(state.page, pages - 1));
     body.replaceChildren(...all.slice(state.page * PAGE, (state.page + 1) * PAGE).map(row));
-    heads.forEach((head, i) => head.setAttribute("aria-sort", COLUMNS[i].key !== state.sort ? "none" : state.down ? "descending" : "ascending"));
+    heads.forEach((head, i) => head.setAttribute("aria-sort", columns[i].key !== state.sort ? "none" : state.down ? "descending" : "ascending"));
     count.textContent = all.length === campaign.ideas.length ? plural(all.length, "idea") : `${all.length} of ${plural(campaign.ideas.length, "idea")}`;
     where.textContent = `page ${state.page + 1} of ${pages}`;
     before.disabled = state.page === 0;
@@ -77,7 +84,7 @@ function ideasTable(campaign, place) {
     pager.hidden = pages === 1;
   }
   const pager = el("div", { class: "tools pages" }, before, where, after);
-  const table = el("table", { class: "ideas" }, el("thead", null, el("tr", null, heads)), body);
+  const table = el("table", { class: "ideas", "aria-label": "ideas" }, el("thead", null, el("tr", null, heads)), body);
   draw();
   return el("section", { class: "card table", "aria-label": "all ideas" },
     el("h2", null, "Ideas"), el("div", { class: "tools" }, search, filter, count),
