@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from airr.ledger import load
+from airr.worker.score import _spec
+from airr.worker.scratch import Scratch
+from airr.worker.train import Part, training_view
+from tests import toy
 from tests.docs.markdown import ROOT, SHELL, blocks_of
 
 PAGE = ROOT / "docs" / "environment.md"
@@ -89,3 +94,17 @@ def test_the_page_shows_the_files_of_the_environment_that_ships():
     paths = {path.relative_to(ROOT).as_posix().replace("example", "mine") for path in shipped}
     lacking = {path for path in paths if "catalogue" not in path and "__pycache__" not in path}
     assert lacking <= shown.keys() - catalogue
+
+
+def test_the_page_lists_what_training_and_scorer_are_given(tmp_path: Path):
+    scratch, plan = Scratch(tmp_path), toy.plan(tmp_path)
+    part = Part(plan=plan, seed=0, scratch=scratch, deadline=0.0)
+    given = {name for name in training_view(part).environment if name.startswith("AIRR_")}
+    assert _table("variable") == given | {"AIRR_SAVE_EVERY"}
+    assert _table("spec") == _spec(plan, 0, scratch, tmp_path).keys()
+
+
+def _table(title: str) -> set[str]:
+    """Return the names in the first column of the table with this title."""
+    rows = PAGE.read_text().partition(f"| {title} | what it is |\n")[2].partition("\n\n")[0]
+    return {name for row in rows.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}
