@@ -55,7 +55,12 @@ def closing(lanes: Sequence[Lane]) -> Group:
         for lane in lanes
         if lane.head and lane.head.campaign.stopped and not lane.turn
     ]
-    return Group(comparison(lanes), Text("\n".join([*turns, *stopped, *failed])))
+    sent = [
+        f"{lane.config.campaign} on wandb: {lane.head.tracker.told}"
+        for lane in lanes
+        if lane.head and lane.head.tracker.told
+    ]
+    return Group(comparison(lanes), Text("\n".join([*turns, *stopped, *failed, *sent])))
 
 
 def comparison(lanes: Sequence[Lane]) -> Table:

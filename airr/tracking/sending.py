@@ -10,7 +10,7 @@ import wandb
 
 from airr.tracking.mirrored import Destination, History, MirroredRun
 
-INIT_SECONDS = 60.0
+INIT_SECONDS = 30.0
 """How long a server may take to accept a run ..."""
 FINISH_SECONDS = 120.0
 """... and to have taken all of it."""

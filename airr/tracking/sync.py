@@ -73,8 +73,11 @@ def _sent(workspace: Workspace, to: Destination, sent: Sent, tell: Callable[[str
     except (AirrError, OSError):
         raise
     except Exception as error:  # wandb has no one type for what goes wrong in it
-        said = f"{type(error).__name__}: {error}".strip(": ")
-        raise AirrError(f"wandb did not take a run ({said}); what was sent stays sent") from error
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise AirrError(
+            f"wandb did not take a run ({said}): is the key that of this server and project? "
+            f"{to.folder}/wandb/debug-internal.log says more; the same command sends the rest"
+        ) from error
 
 
 def _closing(count: int, folder: Path, *, offline: bool) -> str:

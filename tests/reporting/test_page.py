@@ -225,6 +225,11 @@ def test_campaigns_stand_side_by_side_in_one_report(browser: Browser, tmp_path: 
         reader.page.locator("tbody a", has_text="y").click()
         reader.page.locator("table.ideas").wait_for()
         assert reader.texts("header a[aria-current]") == ["y"]
+    with reading(browser, tmp_path / "both.html", width=360) as reader:
+        scroll = reader.page.locator(".scroll").first
+        assert scroll.evaluate("one => one.scrollWidth - one.clientWidth") == 0, "on a phone too"
+        named = "one => getComputedStyle(one, '::before').content"
+        assert reader.page.locator("[data-head=gain]").first.evaluate(named) == '"gain"'
 
 
 def test_curves_that_lie_on_each_other_are_both_to_be_seen(browser: Browser, tmp_path: Path):

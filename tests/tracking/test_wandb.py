@@ -132,6 +132,10 @@ def test_without_a_key_or_a_server_one_line_says_what_to_do(server: Server, camp
     gone = with_key(server, WANDB_BASE_URL="http://127.0.0.1:9")
     assert "http://127.0.0.1:9 cannot be reached" in mirrored(campaign, gone, status=2)
     assert "choose one of" in mirrored(campaign, keyless, "mode=later", status=2)
+    server.status = 401
+    said = mirrored(campaign, with_key(server), status=2)
+    assert "is the key that of this server and project?" in said
+    assert "Traceback" not in said
 
 
 async def test_a_server_that_hangs_delays_no_campaign_and_leaves_no_process(

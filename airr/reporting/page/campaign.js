@@ -71,14 +71,15 @@ function campaignView(report, place) {
 }
 
 function compareView(report) {
+  const used = report.campaigns.every(usesGpus) ? "GPU-hours" : report.campaigns.some(usesGpus) ? "GPU-hours, training" : "training";
+  const cells = (campaign) => [
+    ["baseline", scoreText(campaign.baseline)], ["best", scoreText(campaign.best_score)], ["gain", gainText(campaign.best_gain)],
+    ["better", `${campaign.fates.better} of ${campaign.ideas.length}`], ["failed", String(campaign.fates.failed)],
+    [used, usesGpus(campaign) ? hoursText(campaign.cost.gpu_hours) : secondsText(campaign.cost.train_seconds)], ["dollars", usdText(campaign.cost)]];
   const row = (campaign, place) => el("tr", null,
     el("td", null, el("span", { class: `mark s${place % 8} line` }), " ", el("a", { href: address(place) }, campaign.name), el("span", { class: "reason" }, `${campaign.env}, ${campaign.strategy}`)),
-    el("td", { class: "num" }, scoreText(campaign.baseline)), el("td", { class: "num" }, scoreText(campaign.best_score)),
-    el("td", { class: "num" }, gainText(campaign.best_gain)),
-    el("td", { class: "num" }, `${campaign.fates.better} of ${campaign.ideas.length}`), el("td", { class: "num" }, String(campaign.fates.failed)),
-    el("td", { class: "num" }, usesGpus(campaign) ? hoursText(campaign.cost.gpu_hours) : secondsText(campaign.cost.train_seconds)), el("td", { class: "num" }, usdText(campaign.cost)));
-  const used = report.campaigns.every(usesGpus) ? "GPU-hours" : report.campaigns.some(usesGpus) ? "GPU-hours, training" : "training";
-  const heads = ["campaign", "baseline", "best", "gain", "better", "failed", used, "dollars"];
+    cells(campaign).map(([head, said]) => el("td", { class: "num", "data-head": head }, said)));
+  const heads = ["campaign", ...cells(report.campaigns[0]).map(([head]) => head)];
   const groups = new Map();
   report.campaigns.forEach((campaign, place) => {
     const key = `${campaign.env} / ${campaign.metric.name}`;
@@ -101,7 +102,7 @@ function compareView(report) {
   });
   return [
     el("h1", null, plural(report.campaigns.length, "campaign")),
-    el("section", { class: "card table" }, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "comparison" }, el("table", { "aria-label": "campaigns" },
+    el("section", { class: "card table" }, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "comparison" }, el("table", { class: "compare", "aria-label": "campaigns" },
       el("thead", null, el("tr", null, heads.map((head, i) => el("th", { scope: "col", class: i ? "num" : null }, head)))),
       el("tbody", null, report.campaigns.map(row)))),
       el("p", { class: "soft" }, "Scores and gains with their standard errors, each against its own baseline; ~ marks a gain within twice its error.")),

@@ -39,7 +39,7 @@ function lineageChart(campaign, place) {
   for (const idea of ranked) if (inGraph.has(idea)) columns.get(idea.epoch).push(idea);
   const gapX = Math.max(96, Math.min(narrow() ? 130 : 340, 1100 / Math.max(1, epochs.length))), gapY = 26;
   const rows = Math.max(...[...columns.values()].map((c) => c.length));
-  const width = gapX * (epochs.length - 1) + 100, height = rows * gapY + 34;
+  const width = gapX * (epochs.length - 1) + 116, height = rows * gapY + 34;
   const at = new Map();
   epochs.forEach((epoch, i) => columns.get(epoch).forEach((idea, j) => at.set(idea.id, [i * gapX + 14, j * gapY + 38])));
   const root = svg("svg", { class: "lineage", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Which ideas were made from which; each idea's view lists its parents and children" });
