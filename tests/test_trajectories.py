@@ -21,7 +21,7 @@ from airr.exchange.importing import import_file
 from airr.exchange.intake import Only
 from airr.exchange.outgoing import outgoing_of
 from airr.exchange.rows import COLUMNS, BadRow, Measure, Row, raw_of_row, row_of_raw
-from airr.ledger import load
+from airr.ledger import Ledger, load
 from airr.reporting.reading import read_campaign
 from airr.reporting.standing import see, standing_of
 from airr.reporting.standing_lines import shown
@@ -29,6 +29,8 @@ from airr.verification import read_search
 from airr.workspace import Workspace
 from analysis.shared.campaigns import read_campaigns
 from tests import toy
+from tests.builders import idea
+from tests.reporting.ledgers import DIFF, patch, small
 from tests.test_evolve import QUICK, airr
 
 ALL = Only(env=None, ideator=None, executor=None)
@@ -347,3 +349,15 @@ def test_ideas_about_another_task_are_not_forked(tmp_path: Path):
 def test_a_row_of_the_published_form_is_what_raw_of_row_says():
     row = row_of_raw(raw(executor_model=None, code_diff=None))
     assert raw_of_row(row) == raw(executor_model=None, code_diff=None)
+
+
+def test_of_airrs_own_campaign_withheld_scores_and_open_ideas_do_not_go_out(tmp_path: Path):
+    workspace = small(tmp_path / "own")
+    late = patch("e00-i000", applied=False, diff="a later answer", model="other")
+    Ledger(workspace.ledger).append([idea(4, 1), late])
+    found = outgoing_of(workspace)
+    assert (len(found.rows), found.open, found.withheld) == (7, 2, 1)
+    first, *_, held = found.rows
+    assert (first.measure, first.value) == (Measure.LOSS, 1.9)
+    assert (first.code_diff, first.executor_model) == (DIFF, "m"), "those of what was run"
+    assert (held.epoch, held.value) == (1, None)

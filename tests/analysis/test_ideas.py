@@ -159,14 +159,14 @@ def test_rewards_of_failures_are_zero_and_scores_of_failures_are_none(tmp_path: 
 
 
 def test_the_longest_thoughts_are_set_against_the_rest(tmp_path: Path):
-    scores: list[list[float | None]] = [[1.9] * 7 + [None, None, 1.9]]
+    scores: list[list[float | None]] = [[1.9] * 8 + [None, None, 1.9]]
     campaign(tmp_path / "a", scores, change=lambda one: replace(one, thinking_tokens=one.place[1]))
     found = drawn(thinking_length, tmp_path, tmp_path / "a", "--bins", 2)
     (longest,) = found["longest"].to_dict("records")
     assert (longest["ideas"], longest["rate"]) == (3, pytest.approx(1 / 3))
-    assert (longest["rest_ideas"], longest["rest_rate"]) == (7, 1.0)
-    assert longest["p"] == pytest.approx(3 / 45), "of 45 pairs of failures, 3 are among the longest"
-    assert found[""][["ideas", "executed"]].values.tolist() == [[5, 5], [5, 3]]
+    assert (longest["rest_ideas"], longest["rest_rate"]) == (8, 1.0), "one of 7 tokens is no longer"
+    assert longest["p"] == pytest.approx(3 / 55), "of 55 pairs of failures, 3 are among the longest"
+    assert found[""][["ideas", "executed"]].values.tolist() == [[6, 6], [5, 3]]
 
 
 def test_clusters_are_ideas_worded_alike_and_their_shares_add_up(tmp_path: Path):

@@ -8,7 +8,8 @@ import pytest
 from airr.records import row_of
 from analysis import best_so_far, search_against_best_of_n
 from tests.analysis.small import ACCURACY, campaign, drawn
-from tests.builders import scored
+from tests.builders import idea, scored
+from tests.reporting.ledgers import withheld
 
 
 def test_the_best_so_far_is_the_mean_over_seeds_and_failures_leave_it_as_it_was(tmp_path: Path):
@@ -32,6 +33,12 @@ def test_where_higher_is_better_the_best_rises(tmp_path: Path):
     lines = drawn(best_so_far, tmp_path, tmp_path / "a")[""]
     assert lines.best.tolist() == [0.5, 0.5, 0.6]
     assert lines.low.isna().all(), "one campaign has no interval"
+
+
+def test_a_withheld_score_is_no_best(tmp_path: Path):
+    held = [idea(0, 1, model="m"), row_of(withheld("e01-i000"))]
+    campaign(tmp_path / "a", [[1.9]], more=held)
+    assert drawn(best_so_far, tmp_path, tmp_path / "a")[""].best.tolist() == [1.9, 1.9]
 
 
 def test_campaigns_that_differ_in_a_setting_are_lines_of_their_own(tmp_path: Path):
