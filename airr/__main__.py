@@ -13,13 +13,15 @@ VERBS = {
     "verify": "the best ideas of a campaign again, with fresh seeds",
     "baseline": "how far the unmodified codebase scatters with its seed",
     "check": "is this site usable, and is this environment sound",
+    "execute": "the executor alone: a file of ideas in, measured ideas out",
+    "trajectories": "published ideas and scores as a campaign, and a campaign as those",
     "cancel": "end a campaign's head and jobs, and no others",
 }
 
 
 def main() -> int:
     """List the verbs; whatever was asked of none of them is an error."""
-    lines = [f"  python -m airr.{verb:<10}{what}" for verb, what in VERBS.items()]
+    lines = [f"  python -m airr.{verb:<14}{what}" for verb, what in VERBS.items()]
     asked = sys.argv[1:]
     stream = sys.stderr if asked else sys.stdout
     if asked and asked[0] in VERBS:

@@ -60,6 +60,27 @@ def _best(charter: Charter, ideas: Mapping[str, Idea], outcomes: list[OutcomeRow
     return [ideas[one] for one in ranked if firsts[ideas[one].text] == one]
 
 
+def check_begun(workspace: Workspace, heritage: Heritage) -> None:
+    """Refuse to go on with a campaign that began with other ideas.
+
+    Raises:
+        WorkspaceError: it is so.
+    """
+    begun = {idea.id: idea.text for idea in read_records(workspace.ledger, Idea)}
+    wanted = {idea.id: idea.text for idea in heritage.ideas}
+    if begun and any(begun.get(key) != text for key, text in wanted.items()):
+        raise WorkspaceError(
+            f"campaign {workspace.name} began with other ideas: give it those, or start another "
+            "one with campaign=NEWNAME"
+        )
+
+
+def begin_with(heritage: Heritage, target: Workspace) -> None:
+    """Make some rows the beginning of a campaign; one that has begun is left as it is."""
+    if not has_begun(target):
+        Ledger(target.ledger).append([*heritage.ideas, *heritage.outcomes])
+
+
 def fork(source: Workspace, target: Workspace, room: int) -> None:
     """Make what is settled in one campaign the beginning of another; `room` is its first epoch's.
 
@@ -70,4 +91,4 @@ def fork(source: Workspace, target: Workspace, room: int) -> None:
         return
     heritage = heritage_of(source, room)
     shutil.copytree(source.codebases, target.codebases, dirs_exist_ok=True)
-    Ledger(target.ledger).append([*heritage.ideas, *heritage.outcomes])
+    begin_with(heritage, target)

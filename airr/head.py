@@ -27,7 +27,7 @@ from airr.executor.mending import Mending
 from airr.executor.plans import env_folder, preflight_plan, training_plan, with_seals
 from airr.executor.preflight import Preflight
 from airr.forecast import Hours, hours_of
-from airr.forks import fork
+from airr.forks import begin_with, fork
 from airr.headlog import logged_into
 from airr.lease import Lease
 from airr.ledger import Ledger
@@ -70,6 +70,8 @@ async def take_the_head(start: Start) -> AsyncGenerator[Head]:
         charter = open_charter(workspace, start.raw, version=version("airr"), **start.hashes)
         if start.source:
             fork(start.source, workspace, start.config.search.ideas_per_epoch)
+        if start.heritage:
+            begin_with(start.heritage, workspace)
         if workspace.stopped.exists():
             workspace.stopped.unlink()
         with logged_into(workspace.log):

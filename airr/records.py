@@ -31,7 +31,7 @@ class Origin(StrEnum):
     RL = "rl"
     """Sampled from a policy under training."""
     IMPORTED = "imported"
-    """Read from a file of trajectories, which does not say how it was asked for."""
+    """Read from a file, which does not say how it was asked for."""
 
 
 class Stage(StrEnum):

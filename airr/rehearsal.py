@@ -20,7 +20,7 @@ from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
 from airr.executor.openruns import recover_open_runs
 from airr.executor.plans import training_plan
 from airr.forecast import Left, left_of
-from airr.forks import heritage_of
+from airr.forks import Heritage, heritage_of
 from airr.lease import Holder, holder_of
 from airr.ledger import read_records
 from airr.llm.protocol import Request
@@ -59,16 +59,22 @@ class Rehearsal:
     implementation: Request
 
 
-def rehearse(config: Config, raw: Mapping[str, Any], forked_from: str | None = None) -> Rehearsal:
+def rehearse(
+    config: Config,
+    raw: Mapping[str, Any],
+    forked_from: str | None = None,
+    heritage: Heritage | None = None,
+) -> Rehearsal:
     """Find out what a start with the same arguments would lead to.
 
     Raises:
         AirrError: it would be refused, for the same reason.
     """
-    start = start_of(config, raw, forked_from)
+    start = start_of(config, raw, forked_from, heritage=heritage)
     config, workspace, charter = start.config, start.workspace, start.charter
-    forks = start.source if not charter else None
-    left = _left_of_fork(config, forks) if forks else _left(config, workspace)
+    if start.source and not charter:
+        heritage = heritage_of(start.source, config.search.ideas_per_epoch)
+    left = _left(config, workspace) if charter or not heritage else _left_of(config, heritage)
     ended = [run.id for run in read_records(workspace.ledger, Run)]
     open_runs = len(recover_open_runs(workspace, ended))
     largest = asyncio.run(start.cluster.largest_array())
@@ -104,9 +110,8 @@ def _left(config: Config, known: Workspace) -> Left:
     )
 
 
-def _left_of_fork(config: Config, source: Workspace) -> Left:
-    """Return what is left for a campaign that begins with what is settled in another."""
-    heritage = heritage_of(source, config.search.ideas_per_epoch)
+def _left_of(config: Config, heritage: Heritage) -> Left:
+    """Return what is left for a campaign that begins with these rows."""
     return left_of(
         cohorts_of(config.search),
         heritage.ideas,

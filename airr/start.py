@@ -20,6 +20,7 @@ from airr.cluster.slurm_settings import SlurmSettings
 from airr.config import OFFLINE, Bench, Config
 from airr.errors import ConfigError
 from airr.executor.plans import env_folder, resolve_sandbox, training_plan
+from airr.forks import Heritage, check_begun
 from airr.llm.prices import PriceTable
 from airr.llm.protocol import Provider, Purpose
 from airr.parsing import AnyBench
@@ -36,7 +37,7 @@ class Start:
     """What a head is made from. `raw` is the composed form of `config`, as a charter keeps it.
 
     `charter` is that of a campaign which has begun; `source` is the one whose ideas and scores are
-    carried over.
+    carried over, and `heritage` the ideas that it was given to execute.
     """
 
     config: Config
@@ -44,6 +45,7 @@ class Start:
     workspace: Workspace
     charter: Charter | None
     source: Workspace | None
+    heritage: Heritage | None
     cluster: Cluster
     shared: Shared
     providers: Mapping[Purpose, Provider]
@@ -57,11 +59,12 @@ def start_of(
     forked_from: str | None = None,
     shared: Shared | None = None,
     providers: Mapping[Purpose, Provider] | None = None,
+    heritage: Heritage | None = None,
 ) -> Start:
     """Return what the campaign of this config starts with.
 
     `shared` is what it has in common with other campaigns, where there are others; `providers`
-    answer in place of those that the settings name.
+    answer in place of those that the settings name; `heritage` is what it is to begin with.
 
     Raises:
         AirrError: it may not begin, or not be gone on with.
@@ -78,6 +81,8 @@ def start_of(
     strategy_named(config.search.name)
     hashes = hashes_of(config)
     charter = existing_charter(workspace, raw, **hashes)
+    if charter and heritage:
+        check_begun(workspace, heritage)
     if not charter:
         if source:
             check_fork(source, raw, **hashes)
@@ -89,6 +94,7 @@ def start_of(
         workspace=workspace,
         charter=charter,
         source=source,
+        heritage=heritage,
         cluster=cluster,
         shared=shared,
         providers=answering,

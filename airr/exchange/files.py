@@ -60,10 +60,7 @@ def read_rows(path: Path) -> Iterator[Row | Fault]:
         ConfigError: the file is missing, is not of the form of its suffix, lacks a column, or has
             more rows than are taken.
     """
-    check_suffix(path)
-    if not path.is_file():
-        raise ConfigError(f"import={path}: there is no such file")
-    for number, raw in enumerate(_raw_rows(path), start=1):
+    for number, raw in enumerate(raw_rows(path, COLUMNS, "import"), start=1):
         if number > MOST_ROWS:
             raise ConfigError(f"import={path}: more than {MOST_ROWS:,} rows: divide the file")
         try:
@@ -74,34 +71,55 @@ def read_rows(path: Path) -> Iterator[Row | Fault]:
             yield Fault(number=number, why=str(bad))
 
 
-def _raw_rows(path: Path) -> Iterator[Any]:
-    if path.suffix == ".parquet":
-        return _in_parquet(path)
-    return _in_lines(path) if path.suffix in LINES else _in_json(path)
+def raw_rows(
+    path: Path, needed: Sequence[str], setting: str, more: Sequence[str] = ()
+) -> Iterator[Any]:
+    """Yield the rows of a file as they stand there; a line that is none is a `BadRow`.
+
+    Of Parquet, only the columns `needed` and `more` are read. `setting` names the file in errors.
+
+    Raises:
+        ConfigError: the file is missing, is not of the form of its suffix, or lacks a column.
+    """
+    check_suffix(path)
+    if not path.is_file():
+        raise ConfigError(f"{setting}={path}: there is no such file")
+    try:
+        if path.suffix == ".parquet":
+            yield from _in_parquet(path, needed, more)
+        else:
+            yield from _in_lines(path) if path.suffix in LINES else _in_json(path)
+    except _Unreadable as error:
+        raise ConfigError(f"{setting}={path}{error}") from error
 
 
-def _in_parquet(path: Path) -> Iterator[Any]:
+class _Unreadable(Exception):
+    """Why a file cannot be read, as it follows on the file's name."""
+
+
+def _in_parquet(path: Path, needed: Sequence[str], more: Sequence[str]) -> Iterator[Any]:
     try:
         with pq.ParquetFile(path) as file:
-            missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
-            if missing:
-                raise ConfigError(f"import={path}: it has no column {', '.join(missing)}")
-            for batch in file.iter_batches(batch_size=AT_ONCE, columns=[*COLUMNS]):
+            there = file.schema_arrow.names
+            if missing := [name for name in needed if name not in there]:
+                raise _Unreadable(f": it has no column {', '.join(missing)}")
+            wanted = [name for name in (*needed, *more) if name in there]
+            for batch in file.iter_batches(batch_size=AT_ONCE, columns=wanted):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
         told = str(error).partition("\n")[0][:200]
-        raise ConfigError(f"import={path} cannot be read as Parquet: {told}") from error
+        raise _Unreadable(f" cannot be read as Parquet: {told}") from error
 
 
 def _in_json(path: Path) -> Iterator[Any]:
     if path.stat().st_size > LARGEST_JSON:
-        raise ConfigError(f"import={path}: too large for JSON: take JSON lines or Parquet")
+        raise _Unreadable(": too large for JSON: take JSON lines or Parquet")
     try:
         rows: Any = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"import={path} is no JSON: {str(error)[:200]}") from error
+        raise _Unreadable(f" is no JSON: {str(error)[:200]}") from error
     if not isinstance(rows, list):
-        raise ConfigError(f"import={path}: it holds no list of rows (one a line? name it .jsonl)")
+        raise _Unreadable(": it holds no list of rows (one a line? name it .jsonl)")
     yield from rows
 
 

@@ -84,6 +84,29 @@ def row_of_raw(raw: Any) -> Row:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenIdea:
+    """An idea to be executed; `model` had it, "" where nobody is named."""
+
+    text: str
+    model: str
+
+
+def given_idea(raw: Any, longest: int) -> GivenIdea:
+    """Return the idea of a row, whatever else it holds, if it has at most so many characters.
+
+    Raises:
+        BadRow: there is none.
+    """
+    if not isinstance(raw, Mapping):
+        raise BadRow(f"{_shown(raw)} is no row with columns")
+    row: Mapping[str, Any] = {"idea": None, "ideator_model": None} | dict(raw)
+    return GivenIdea(
+        text=_text(row, "idea", longest=longest),
+        model=_name(row, "ideator_model", may_lack=True),
+    )
+
+
 def raw_of_row(row: Row) -> dict[str, Any]:
     """Return a row in the published form."""
     result = None if row.measure is None else {str(row.measure): row.value}

@@ -56,6 +56,7 @@ PUBLISHED = {
     "result": {"loss": 2.1},
 }
 """An idea of other people's."""
+IDEAS = "[Experiment] Train longer.\n[Code Changes] Twice the steps.\n[End]\n"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Place:
         for name in ("sbatch", "analysis", "Makefile"):
             (place.folder / name).symlink_to(ROOT / name)
         (place.folder / "my_prices.yaml").write_text("{}")
+        (place.folder / "ideas.md").write_text(IDEAS)
         (place.folder / "paper.jsonl").write_text(json.dumps(PUBLISHED))
         place.run("trajectories", "import=paper.jsonl", "campaign=paper")
         return place

@@ -29,7 +29,7 @@ from tests.docs.place import Place
 
 FOLLOWED = ROOT / "docs" / "environment.md"
 LANGUAGES = {SHELL, "text", "python", "yaml", "markdown", "cron", ""}
-REHEARSED = {"evolve", "baseline", "verify", "check", "cancel"}
+REHEARSED = {"evolve", "execute", "baseline", "verify", "check", "cancel"}
 """Verbs that take +dry_run=true."""
 READING = {"status", "report", "trajectories"}
 """Verbs that only read a campaign or a file, and write what they made of it beside it."""
