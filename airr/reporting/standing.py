@@ -320,8 +320,11 @@ def _left(
         repeats=search.get("repeats", 0),
         caution=search["caution"],
     )
+    epochs, per_epoch = (
+        charter.setting(f"search.{name}", int) for name in ("epochs", "ideas_per_epoch")
+    )
     return left_of(
-        cohorts(search["epochs"], search["ideas_per_epoch"], search.get("refill")),
+        cohorts(epochs, per_epoch, search.get("refill")),
         ideas,
         outcomes,
         seeding=seeding,
