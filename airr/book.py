@@ -18,6 +18,7 @@ from airr.records import (
     Run,
     RunState,
     Trial,
+    Update,
     Wanted,
     outcome_of,
 )
@@ -25,7 +26,7 @@ from airr.records import (
 CallKey = tuple[str, str, datetime]
 """A request may be billed more than once: cancelled first, and asked again after a restart."""
 
-Row = Idea | Patch | Call | Run | OutcomeRow
+Row = Idea | Patch | Call | Run | OutcomeRow | Update
 
 
 class Book:
@@ -40,9 +41,10 @@ class Book:
         self.runs: dict[str, Run] = {}
         self.calls: dict[CallKey, Call] = {}
         self.outcomes: dict[Wanted, Outcome] = {}
+        self.updates: dict[int, Update] = {}
         self.patched: set[str] = set()
         self.applied: dict[str, list[Patch]] = {}
-        for kind in (Idea, Patch, Call, Run, OutcomeRow):
+        for kind in (Idea, Patch, Call, Run, OutcomeRow, Update):
             self._mirror(read_records(ledger.folder, kind))
 
     def enter(self, rows: Sequence[Row] = ()) -> None:
@@ -64,8 +66,9 @@ class Book:
         return list({**self.calls, **{_key(call): call for call in answered}}.values())
 
     def gpu_hours(self) -> float:
-        """Return what ended runs have used."""
-        return sum(run.gpu_seconds for run in self.runs.values()) / 3600
+        """Return what ended runs, and the jobs of finished updates, have used."""
+        used = [*self.runs.values(), *self.updates.values()]
+        return sum(one.gpu_seconds for one in used) / 3600
 
     def next_attempt(self, wanted: Wanted) -> int:
         """Return the number of the next attempt at a run."""
@@ -122,6 +125,8 @@ class Book:
                     self.calls[_key(row)] = row
                 case OutcomeRow():
                     self.outcomes[row.idea_id, row.repeat] = outcome_of(row)
+                case Update():
+                    self.updates[row.epoch] = row
                 case Patch():
                     if row.applied:
                         self.patched.add(row.idea_id)

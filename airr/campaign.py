@@ -5,94 +5,52 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from airr.book import Book
 from airr.cohorts import Cohort, cohorts_of, open_at_most
 from airr.config import Config
-from airr.errors import AirrError, BudgetSpent
-from airr.estimates import baseline_of, seeding_of
-from airr.executor.executor import Executor, all_ended
-from airr.records import Idea, Outcome, Scored, Trial, Withheld, how_it_ended
+from airr.errors import AirrError
+from airr.loop import Loop
+from airr.records import Idea, Scored, Trial, Withheld
 from airr.researcher.ideas import Ideator
 from airr.researcher.strategies import INDEPENDENT, strategy_named
 from airr.researcher.strategy import Past
 
 log = logging.getLogger(__name__)
 
-Value = TypeVar("Value")
-
 
 @dataclass(slots=True, kw_only=True)
-class Campaign:
+class Campaign(Loop[Config]):
     """A researcher, an executor, and the book in which everything between them stands."""
 
-    config: Config
-    book: Book
     ideator: Ideator
-    executor: Executor
-    epoch: int = 0
-    stopped: str = ""
-    """Why it ended before its last epoch: a bound of its budget was reached."""
     _is_proposing: bool = field(default=False, init=False)
 
-    async def run(self) -> None:
-        """Take the campaign from where it stands to the end of its last epoch, or of its budget.
-
-        Raises:
-            AirrError: it cannot go on; what was done until then is kept.
-        """
-        baseline = await self._within_budget(self._measure_baseline())
-        if baseline:
-            with _first_error_alone():
-                await self._run_cohorts(baseline)
-
-    async def _run_cohorts(self, baseline: Scored) -> None:
+    async def learn(self, baseline: Scored) -> None:
+        """Propose cohort after cohort, each by what the ones before it came to."""
         under_way: list[asyncio.Task[None]] = []
         begun: list[Idea] = []
         async with asyncio.TaskGroup() as group:
             for cohort in cohorts_of(self.config.search):
                 self.epoch = cohort.epoch
                 ideas = self._proposed(cohort)
-                ideas = ideas or await self._within_budget(self._propose(cohort, baseline))
+                ideas = ideas or await self.within_budget(self._propose(cohort, baseline))
                 if not ideas:
                     return  # the group still waits for what runs
                 begun += ideas
                 under_way.append(
-                    group.create_task(self._within_budget(self._execute(ideas, baseline)))
+                    group.create_task(self.within_budget(self.execute(ideas, baseline)))
                 )
                 await self._until_the_next_is_due(begun, under_way)
                 if self.stopped:
                     return
 
-    async def _within_budget(self, work: Coroutine[Any, Any, Value]) -> Value | None:
-        """Return what comes of a part of the campaign; None if a bound of the budget ended it."""
-        try:
-            return await work
-        except BudgetSpent as reason:
-            if not self.stopped:  # other cohorts under way meet the same bound
-                log.info("%s", reason)
-                log.warning("a bound of the budget is reached: what runs ends, nothing new begins")
-            self.stopped = str(reason)
-            return None
-
     @property
     def waits_for_the_cluster(self) -> bool:
         """Tell whether all that is in hand waits for results of jobs alone."""
         return not self._is_proposing and self.executor.waits_for_the_cluster
-
-    async def _execute(self, ideas: Sequence[Idea], baseline: Scored) -> None:
-        seeding, metric = seeding_of(self.config.search), self.config.env.metric
-
-        def repeats(first: Outcome) -> int:
-            return seeding.repeats_of(first, baseline, metric)
-
-        async for _ in self.executor.run(ideas, repeats):
-            self.book.enter()
 
     async def _until_the_next_is_due(
         self, ideas: Sequence[Idea], under_way: Sequence[asyncio.Task[None]]
@@ -115,22 +73,6 @@ class Campaign:
         finally:
             for one in due:
                 one.cancel()
-
-    async def _measure_baseline(self) -> Scored:
-        """Return the score of the unmodified codebase, which every campaign runs first."""
-        seeds = range(self.config.search.baseline_seeds)
-        await all_ended(self.executor.measure_baseline(seed) for seed in seeds)
-        outcome = baseline_of(self.book.outcomes)
-        assert outcome is not None
-        if not isinstance(outcome, Scored):
-            raise AirrError(
-                f"the unmodified codebase of env={self.config.env.name} fails "
-                f"({how_it_ended(outcome)}): no idea could be compared with it.\n"
-                f"{outcome.detail}\n"
-                "Once that is mended, start anew: remove "
-                f"{Path(self.config.root) / self.config.campaign}, or name another campaign=."
-            )
-        return outcome
 
     def _proposed(self, cohort: Cohort) -> tuple[Idea, ...]:
         """Return the ideas of a cohort that an earlier head has proposed."""
@@ -170,15 +112,6 @@ class Campaign:
         self.book.enter(ideas)
         log.info("epoch %d: %d ideas proposed", epoch, len(ideas))
         return ideas
-
-
-@contextmanager
-def _first_error_alone() -> Generator[None]:
-    """Let an error out of a group of tasks as what it is; the others were ended because of it."""
-    try:
-        yield
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from None
 
 
 def _believed(trials: tuple[Trial, ...]) -> tuple[Trial, ...]:

@@ -28,6 +28,7 @@ from airr.executor.results import was_stopped
 from airr.lease import Holder, Lease, holder_of, remove_lease_of
 from airr.ledger import read_records
 from airr.parsing import parse_cluster
+from airr.policy.stages import array_of, open_orders, put_down_failure
 from airr.records import Run
 from airr.workspace import Workspace, names_in
 
@@ -101,9 +102,12 @@ async def cancel(workspace: Workspace, cluster: Cluster) -> Cancellation:
     try:
         open_runs = _open_runs(workspace)
         live = {**before.jobs, **await _live(open_runs, workspace, cluster)}
-        await cluster.cancel(arrays_of(open_runs.values(), workspace))
+        orders = open_orders(workspace)
+        await cluster.cancel([*arrays_of(open_runs.values(), workspace), *map(array_of, orders)])
         await _until_ended(open_runs, workspace, cluster)
         _take_back(workspace, open_runs, live.keys())
+        for order in orders:
+            put_down_failure(order, "it was cancelled")
     finally:
         pulse.cancel()
         lease.release()
@@ -156,15 +160,18 @@ async def _live(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -> dict[
     Raises:
         ClusterError: the scheduler did not answer.
     """
-    found = await cluster.survey(arrays_of(runs.values(), workspace))
+    orders = [array_of(order) for order in open_orders(workspace)]
+    found = await cluster.survey([*arrays_of(runs.values(), workspace), *orders])
     if found is None:
         raise ClusterError("the scheduler does not answer, nothing is cancelled: try again later")
     for run in runs.values():
         run.note(found[run.batch.name][run.task], time.time())
+    jobs = {name: (run.batch.name, run.task, run.state) for name, run in runs.items()}
+    jobs |= {one.folder.name: (one.name, 0, found[one.name][0].state) for one in orders}
     return {
-        name: Job(batch=run.batch.name, task=run.task, state=run.state)
-        for name, run in runs.items()
-        if run.state in LIVE
+        name: Job(batch=batch, task=task, state=state)
+        for name, (batch, task, state) in jobs.items()
+        if state in LIVE
     }
 
 

@@ -27,6 +27,13 @@ Setting = TypeVar("Setting", str, int)
 
 FREE = (
     "search.epochs",
+    "rl.epochs",
+    "rl.keep",
+    "rl.patience",
+    "policy.*_seconds",
+    "policy.nodes",
+    "policy.cpus",
+    "policy.memory_gb",
     "cluster.*",
     "implement.concurrent_ideas",
     "llm.concurrency",
@@ -163,7 +170,7 @@ def existing_charter(
     changes = fixed_changes(charter.config, config)
     if changes or measure:
         listed = "\n  ".join([*changes, *(one for one in measure if one not in changes)])
-        may_fork = not measure and "search" in config
+        may_fork = not measure and "search" in config and "rl" not in config
         carry = ", or carry this one's ideas and scores over with campaign=NEWNAME fork="
         raise WorkspaceError(
             f"campaign {workspace.name} was started with other settings:\n  {listed}\n"

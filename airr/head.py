@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from airr.book import Book
@@ -32,7 +33,12 @@ from airr.headlog import logged_into
 from airr.lease import Lease
 from airr.ledger import Ledger
 from airr.llm.journal import Journal
-from airr.roles import ideator_of, implementer_of
+from airr.loop import Loop
+from airr.policy.prepared import model_folder
+from airr.policy.settings import RlConfig
+from airr.policy.stages import Stages
+from airr.reinforcement import Reinforcement
+from airr.roles import idea_questions, ideator_of, implementer_of
 from airr.start import Start
 from airr.tracker import Tracker
 from airr.workspace import Workspace, write_atomically
@@ -48,7 +54,7 @@ class Head:
     workspace: Workspace
     book: Book
     scheduler: Scheduler
-    campaign: Campaign
+    campaign: Loop[Any]
     place: str
     tracker: Tracker
 
@@ -129,6 +135,7 @@ def assemble(start: Start, uid: str, lease: Lease) -> Head:
         limit=start.shared.nodes,
         mending=Mending(runs=config.implement.repair_runs, seconds=config.implement.repair_seconds),
     )
+    gpu = gpu_bound(config, book)
     preflight = Preflight(
         with_seals(preflight_plan(config)),
         uid=uid,
@@ -144,12 +151,25 @@ def assemble(start: Start, uid: str, lease: Lease) -> Head:
         scheduler=scheduler,
         baseline=read_tree(env_folder(config) / "codebase"),
         at_once=ideas_at_once(config),
-        gpu=gpu_bound(config, book),
+        gpu=gpu,
         run_gpu_hours=run_hours(config).gpu_most,
         now=now,
     )
-    ideator = ideator_of(config, ask=purse.ask, now=now)
-    campaign = Campaign(config=config, book=book, ideator=ideator, executor=executor)
+    if isinstance(config, RlConfig):
+        campaign = Reinforcement(
+            config=config,
+            book=book,
+            executor=executor,
+            workspace=workspace,
+            stages=Stages(workspace, start.cluster, config.cluster, uid=uid, clock=time.time),
+            questions=idea_questions(config),
+            model=model_folder(config.policy, Path(config.data), env_folder(config)),
+            gpu=gpu,
+            now=now,
+        )
+    else:
+        ideator = ideator_of(config, ask=purse.ask, now=now)
+        campaign = Campaign(config=config, book=book, ideator=ideator, executor=executor)
     return Head(
         config=config,
         workspace=workspace,

@@ -1,4 +1,4 @@
-"""The ledger: five Parquet tables with one writer and any number of readers.
+"""The ledger: six Parquet tables with one writer and any number of readers.
 
     ledger/manifest.json             which parts are live; replaced atomically by each commit
     ledger/<table>/part-*.parquet    rows, in the order in which they were appended
@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airr.errors import Damaged, WorkspaceError
-from airr.records import Call, Idea, OutcomeRow, Patch, Run
+from airr.records import Call, Idea, OutcomeRow, Patch, Run, Update
 from airr.workspace import names_in, write_atomically
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ TABLES: Mapping[str, type] = {
     "calls": Call,
     "runs": Run,
     "outcomes": OutcomeRow,
+    "updates": Update,
 }
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COMPACT_ABOVE_PARTS = 48
@@ -66,6 +67,7 @@ class Tables:
     calls: pd.DataFrame
     runs: pd.DataFrame
     outcomes: pd.DataFrame
+    updates: pd.DataFrame
 
 
 def load(pattern: str | Path) -> Tables:

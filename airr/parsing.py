@@ -49,7 +49,7 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a key is unknown, missing, ill-typed or out of range; the message names it.
     """
-    config = parse_bench(Config, {**raw, "search": _search(raw.get("search", {}))})
+    config = parse_bench(Config, {**raw, "search": parse_search(raw.get("search", {}))})
     check_campaign(config)
     return config
 
@@ -79,7 +79,7 @@ def parse_cluster(raw: Mapping[str, Any]) -> Cluster:
     return parse(Cluster, _with_own_settings(raw), at="cluster.")
 
 
-def _search(search: Mapping[str, Any]) -> dict[str, Any]:
+def parse_search(search: Mapping[str, Any]) -> dict[str, Any]:
     """Return `search` with what only its strategy knows moved below `own`, and parsed."""
     kind = OWN_SETTINGS.get(search.get("name", ""), NoSettings)
     return _own_apart(search, Search, kind, at="search.")

@@ -1,4 +1,4 @@
-"""`python -m airr.prepare`: an environment's data and base models, made once, checked after."""
+"""`python -m airr.prepare`: an environment's data and its models, made once, checked after."""
 
 from __future__ import annotations
 
@@ -42,6 +42,13 @@ def main(raw: dict[str, Any]) -> None:
         status = subprocess.run([*argv, file.name], check=False).returncode
     if status:
         raise AirrError(f"preparing env={env.name} failed (status {status}): see above")
+    if raw["policy"]:
+        from airr.policy.prepared import prepare_policy  # noqa: PLC0415
+        from airr.policy.settings import Policy  # noqa: PLC0415
+
+        policy = parse(Policy, raw["policy"], at="policy.")
+        envs = resource("envs") / env.folder
+        prepare_policy(policy, data, envs, seed=0, tell=lambda said: print(said, flush=True))  # noqa: T201
 
 
 def _settings(env: Env, said: dict[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Stage(StrEnum):
 class Reason(StrEnum):
     """Why an idea has no score; one word that a reader can count."""
 
+    NO_IDEA = "no_idea"
+    """The answer of a policy holds no idea in the form asked for."""
     NO_PATCH = "no_patch"
     """The answer holds no diff, or one that matches the codebase nowhere or ambiguously."""
     EMPTY_PATCH = "empty_patch"
@@ -120,7 +122,8 @@ class Idea:
     """A research idea in plain language: what to try, and which code changes it takes.
 
     `base` is the idea whose codebase it patches, null for the unmodified one. `island` is the
-    population that it was asked for, null where there is but one.
+    population that it was asked for, null where there is but one. `same_as` is an idea with the
+    very same text, whose outcome counts for this one too: it is not run again.
     """
 
     id: str
@@ -130,6 +133,7 @@ class Idea:
     parents: tuple[str, ...]
     base: str | None = None
     island: int | None = None
+    same_as: str | None = None
     model: str
     thinking_tokens: int
     idea_tokens: int
@@ -391,6 +395,33 @@ def outcome_of(row: OutcomeRow) -> Outcome:
 def outcomes_of(rows: Iterable[OutcomeRow]) -> dict[Wanted, Outcome]:
     """Return the outcomes that rows of the ledger stand for, by idea id and repeat."""
     return {(row.idea_id, row.repeat): outcome_of(row) for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """What an epoch's update of a policy came to.
+
+    `rollouts` are those that it learned from, `late` of them of the epoch before; 0 where all
+    rewards were alike and nothing was to be learned. Means over all their tokens, in nats:
+    `entropy` of the policy, `kl` from the model as it came, both before the update; `clipped` is
+    the share of tokens whose ratio was cut off. `gpu_seconds` are those of both of its jobs.
+    """
+
+    epoch: int
+    rollouts: int
+    late: int
+    reward_mean: float
+    reward_max: float
+    loss: float | None
+    grad_norm: float | None
+    entropy: float | None
+    kl: float | None
+    clipped: float | None
+    tokens: int
+    sample_seconds: float
+    update_seconds: float
+    gpu_seconds: float
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,9 +25,10 @@ from airr.lease import Holder, holder_of
 from airr.ledger import read_records
 from airr.llm.protocol import Request
 from airr.packing import Packing
+from airr.policy.settings import RlConfig
 from airr.records import Idea, Origin, OutcomeRow, Patch, Run, outcomes_of
 from airr.researcher.questions import Conversation
-from airr.researcher.strategy import fresh
+from airr.researcher.strategy import IdeaRequest, fresh
 from airr.roles import idea_questions, patch_questions
 from airr.start import Start, start_of
 from airr.workspace import Workspace
@@ -154,6 +155,9 @@ def _first_questions(config: Config) -> tuple[Request, Request]:
         call_id="",
         created_at=datetime.now(UTC),
     )
-    asked = fresh(config.search)[0]
+    if isinstance(config, RlConfig):
+        asked = IdeaRequest(origin=Origin.RL, count=1)
+    else:
+        asked = fresh(config.search)[0]
     conversation = Conversation.of(asked, 0, 0, "(here stands its score)", ())
     return idea_questions(config).next(conversation), patch_questions(config).first(idea, 0)

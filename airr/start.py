@@ -24,6 +24,8 @@ from airr.forks import Heritage, check_begun
 from airr.llm.prices import PriceTable
 from airr.llm.protocol import Provider, Purpose
 from airr.parsing import AnyBench
+from airr.policy.prepared import check_prepared
+from airr.policy.settings import RlConfig
 from airr.prepared import check_data
 from airr.prompts import Prompts
 from airr.providers import check_endpoints, prices_of, providers_of
@@ -78,7 +80,10 @@ def start_of(
     prices = prices_of(config)
     answering = providers or providers_of(config)
     Prompts(config.prompts)
-    strategy_named(config.search.name)
+    if isinstance(config, RlConfig):
+        check_prepared(config.policy, Path(config.data), env_folder(config), config.env.name)
+    else:
+        strategy_named(config.search.name)
     hashes = hashes_of(config)
     charter = existing_charter(workspace, raw, **hashes)
     if charter and heritage:

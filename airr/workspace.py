@@ -8,6 +8,8 @@ runs/<campaign>/
   codebases/<idea>.zip     one patched codebase, packed
   jobs/<batch>/batch.json  what was submitted, and why; logs beside it
   inbox/<run>.json         a worker's result, until it stands in the ledger
+  policy/<epoch>/          the weights of a policy that is trained, after that epoch
+  stages/<stage>/          what was asked of jobs on the policy, and what they answered
   lease/<number>           whose campaign this is now
   airr.log                 what the head did
   wandb/                   what was sent to Weights & Biases, or waits for `wandb sync`
@@ -71,6 +73,16 @@ class Workspace:
         return self.folder / "inbox"
 
     @property
+    def policy(self) -> Path:
+        """Return the folder of a trained policy's checkpoints."""
+        return self.folder / "policy"
+
+    @property
+    def stages(self) -> Path:
+        """Return the folder of the jobs on the policy."""
+        return self.folder / "stages"
+
+    @property
     def lease(self) -> Path:
         """Return the folder that says whose campaign this is."""
         return self.folder / "lease"
@@ -92,6 +104,10 @@ class Workspace:
     def batch(self, name: str) -> Path:
         """Return the folder of one submitted batch."""
         return self.jobs / name
+
+    def stage(self, name: str) -> Path:
+        """Return the folder of one stage of an epoch."""
+        return self.stages / name
 
     def result(self, key: RunKey) -> Path:
         """Return where the worker of a run puts its result."""

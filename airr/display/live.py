@@ -16,6 +16,8 @@ from rich.text import Text
 
 from airr.cluster.protocol import TaskState
 from airr.config import Sandbox
+from airr.display.epochs import epochs_table, policy_line
+from airr.display.learning import learning_of, way_of_learning, who_proposed
 from airr.display.lines import epoch_line, outcome_line
 from airr.display.news import News, watching
 from airr.display.screen import Screen
@@ -27,7 +29,6 @@ from airr.display.tables import (
     duration,
     failure_line,
     gain_text,
-    models_text,
     number,
     row_of,
     spend_lines,
@@ -39,7 +40,9 @@ from airr.estimates import seeds_of, settled
 from airr.executor.executor import Step
 from airr.head import Head
 from airr.ledger import read_records
+from airr.policy.progress import epochs_of
 from airr.records import BASELINE, Patch, Scored, Wanted
+from airr.reinforcement import Reinforcement
 from airr.summary import best_ideas, failures, time_spent, withheld
 from airr.titles import title_of
 
@@ -90,7 +93,7 @@ def _nothing_left(head: Head) -> str:
     epochs, begun = counted(asked, "epoch"), _epochs_done(head)
     if begun == asked:
         return f"{campaign} is complete: nothing was left to do in its {epochs}"
-    goes_on = f"search.epochs={begun} goes on with those"
+    goes_on = f"{way_of_learning(head.config)[1]}={begun} goes on with those"
     return f"nothing was left to do in {epochs} of {campaign}, which has {begun}: {goes_on}"
 
 
@@ -123,9 +126,7 @@ def opening(head: Head) -> Text:
         f"campaign  {head.workspace.folder}",
         f"env       {env.name}: {env.title}",
         f"cluster   {where}; {shield or f'sandbox {cluster.sandbox}'}",
-        f"llm       {models_text(config.llm)}",
-        f"search    {config.search.name}: {counted(config.search.epochs, 'epoch')} of "
-        f"{counted(config.search.ideas_per_epoch, 'idea')}, seed {config.seed}",
+        *(f"{name:<10}{said}" for name, said in learning_of(config).items()),
         f"wandb     {head.tracker.in_words}",
     ]
     return with_warning("\n".join(lines) + "\n")
@@ -160,24 +161,26 @@ def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
     if head.campaign.stopped:
         lines.insert(0, f"stopped {head.campaign.stopped}")
     else:
-        more = command_for(arguments, epochs=_epochs_done(head) + 2)
+        verb, setting = way_of_learning(head.config)
+        more = command_for(arguments, verb, setting, epochs=_epochs_done(head) + 2)
         lines.append(f"        {more}   two epochs more")
-    if head.config.llm.is_offline:
-        lines.insert(1, "ideas   from the offline catalogue; no model was asked")
+    if proposed := who_proposed(head.config):
+        lines.insert(1, f"ideas   {proposed}")
     texts, seeds = {idea.id: idea.text for idea in book.ideas.values()}, seeds_of(book.outcomes)
     rows = [row_of(one, seeds, title_of(one.idea.id, texts)) for one in best]
     if head.tracker.is_on:
         lines.append("wandb   sending what is new; Ctrl-C leaves it to the next time")
     reference = number(baseline.metric, baseline.standard_error)
     table = best_table(rows, baseline_row(reference, seeds[BASELINE]), metric.name)
-    return Group(table, with_warning("\n".join(lines)))
+    learned = [epochs_table(epochs_of(book), metric)] if book.updates else []
+    return Group(*learned, table, with_warning("\n".join(lines)))
 
 
-def command_for(arguments: Sequence[str], *, epochs: int) -> str:
+def command_for(arguments: Sequence[str], verb: str, setting: str, *, epochs: int) -> str:
     """Return the command line that goes on with a campaign, for a shell, to so many epochs."""
-    replaced = ("search.epochs=", "fork=")
+    replaced = (f"{setting}=", "fork=")
     kept = [argument for argument in arguments if not argument.startswith(replaced)]
-    return shlex.join(["python", "-m", "airr.evolve", *kept, f"search.epochs={epochs}"])
+    return shlex.join(["python", "-m", f"airr.{verb}", *kept, f"{setting}={epochs}"])
 
 
 def _spent(head: Head) -> str:
@@ -221,6 +224,8 @@ def _panel(head: Head, seconds: float) -> Group:
         table.add_row("best", f"{lead} against the baseline's {config.env.metric.name} {shown}")
     else:
         table.add_row("best", "measuring the baseline")
+    if isinstance(head.campaign, Reinforcement):
+        table.add_row("policy", policy_line(head.campaign))
     hours = f"{book.gpu_hours():.1f} GPU-hours"
     table.add_row("spent", f"{duration(seconds)}, {hours}")
     for line in spend_lines(book.calls_so_far()):

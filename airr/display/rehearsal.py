@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from airr.cluster.protocol import JobArray
-from airr.config import Sandbox
-from airr.display.tables import UNSHIELDED, counted, duration, models_text
+from airr.config import Config, Sandbox
+from airr.display.learning import learning_of, way_of_learning
+from airr.display.tables import UNSHIELDED, counted, duration
 from airr.executor.arrays import MOST_AT_ONCE
-from airr.forecast import arrays_of, full_tasks, ideator_calls, implementer_calls, least_seconds
+from airr.forecast import (
+    Left,
+    arrays_of,
+    full_tasks,
+    ideator_calls,
+    implementer_calls,
+    least_seconds,
+)
 from airr.head import run_hours
 from airr.llm.protocol import Request
+from airr.policy.settings import RlConfig
 from airr.rehearsal import UNKNOWN_UID, Rehearsal
 
 LINES_SHOWN = 6
@@ -51,9 +60,7 @@ def _campaign(rehearsal: Rehearsal) -> str:
         campaign=f"{folder}: {state}",
         env=f"{config.env.name}: {config.env.title}",
         cluster=f"{cluster.scheduler}: {rehearsal.place}; candidates run {shield}",
-        llm=models_text(config.llm),
-        search=f"{config.search.name}: {counted(config.search.epochs, 'epoch')} of "
-        f"{counted(config.search.ideas_per_epoch, 'idea')}, seed {config.seed}",
+        **learning_of(config),
     )
 
 
@@ -61,7 +68,9 @@ def _to_come(rehearsal: Rehearsal) -> str:
     """Return what is left to do, and what it may cost; bounds say what they rest on."""
     left, config = rehearsal.left, rehearsal.config
     if not left.most_runs:
-        return "Nothing: the campaign is complete. More epochs: search.epochs=N"
+        return "Nothing: the campaign is complete. More epochs: " + (
+            f"{way_of_learning(config)[1]}=N"
+        )
     env, pack = config.env, config.cluster.pack
     hours = run_hours(config, left.most_runs)
     largest = min(pack * (rehearsal.largest_array or MOST_AT_ONCE), MOST_AT_ONCE)
@@ -76,14 +85,34 @@ def _to_come(rehearsal: Rehearsal) -> str:
         runs=f"{left.total_runs}{_of_what(rehearsal)}",
         arrays=f"{_range(fewest, most)}; what is ready at one moment goes out as one array"
         f"{'' if rehearsal.largest_array else ' (MaxArraySize is not known now)'}",
-        calls=f"at least {ideator_calls(left, config.search)} for ideas; "
-        f"{_range(*implementing)} for diffs",
+        calls=f"{_asking(config, left)}{_range(*implementing)} for diffs",
+        **_policy_jobs(config, left),
         GPU_hours=f"{hours.gpu_most:.1f} at most, {hours.gpu_training:.1f} of them for training; "
         "retries of lost runs and runs of mended patches come on top",
         node_hours=f"{hours.node_most:.1f} at most{_if_full(rehearsal)}",
         time=f"{duration(seconds)} of training at least with {beside}, if each uses its budget of "
         f"{duration(env.budget_seconds)}",
     )
+
+
+def _asking(config: Config, left: Left) -> str:
+    if isinstance(config, RlConfig):
+        return ""
+    return f"at least {ideator_calls(left, config.search)} for ideas; "
+
+
+def _policy_jobs(config: Config, left: Left) -> dict[str, str]:
+    """Return what the jobs on a policy may take beside the runs, if there is one."""
+    if not isinstance(config, RlConfig):
+        return {}
+    policy, epochs = config.policy, len(left.to_propose)
+    seconds = epochs * (policy.sample_seconds + policy.update_seconds)
+    hours = policy.nodes * policy.gpus * seconds / 3600
+    each = f"{policy.nodes} x {counted(policy.gpus, 'GPU')}, {counted(policy.cpus, 'CPU')}"
+    return {
+        "policy_jobs": f"{2 * epochs}, one to sample and one to update an epoch, each with {each}: "
+        f"{hours:.1f} GPU-hours at most, besides"
+    }
 
 
 def _if_full(rehearsal: Rehearsal) -> str:

@@ -138,12 +138,13 @@ def models_text(llm: Llm) -> str:
     """Return who is asked, and where that is not where the provider's models usually are."""
     if llm.is_offline:
         return "offline: ideas and diffs come from a catalogue, no model is asked"
-    ideator, implementer = (_served(role) for role in (llm.ideator, llm.implementer))
+    ideator, implementer = (role_text(role) for role in (llm.ideator, llm.implementer))
     batches = ", in batches that take up to a day" if llm.batch else ""
     return f"{ideator} proposes, {implementer} implements{batches}"
 
 
-def _served(role: Role) -> str:
+def role_text(role: Role) -> str:
+    """Return the model of a role, and where it is asked."""
     if role.provider == OFFLINE:
         return "the offline catalogue"
     return f"{role.model} ({role.base_url or role.provider})"

@@ -22,7 +22,8 @@ from airr.errors import ConfigError
 
 RECIPE = re.compile(r"^Recipe: (.+)$", re.MULTILINE)
 HUNK = re.compile(r"^@@ -([\d,]+) \+([\d,]+) @@")
-PART = re.compile(r"([\w-]+)\(([^)]*)\)")
+PART = re.compile(r"([\w-]+)\(([\w=.,+ -]*)\)")
+"""Numbers and words alone: a recipe may come from a model, and its values go into code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,9 @@ import os
 import platform
 import shutil
 import sys
-import threading
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from airr.batch import Batch, Plan, PlannedRun, Result
 from airr.nodelocal import lock, sweep
 from airr.records import STOPPED, Reason, Stage
 from airr.seals import broken_seal
+from airr.worker.heartbeat import heartbeat
 from airr.worker.race import run_race
 from airr.worker.report import REPORT, read_report
 from airr.worker.score import Scoring, score
@@ -28,7 +28,6 @@ from airr.worker.train import Trouble, train
 from airr.worker.unpack import settle
 from airr.workspace import write_atomically
 
-HEARTBEAT_SECONDS = 15.0
 SCRATCH_PREFIX = "airr-"
 """How every batch's name begins, and so every scratch folder's."""
 
@@ -46,7 +45,7 @@ def run_task(batch_file: Path, index: int) -> None:
             return
         stop = stop_on_signal()
         try:
-            with _heartbeat(batch_file.parent / f"{run.key.name}.alive"):
+            with heartbeat(batch_file.parent / f"{run.key.name}.alive"):
                 result = _evaluate(batch, run, scratch, stop, _step(batch, batch_file, index))
                 if result.metric is not None and batch_file.read_bytes() != planned:
                     result = _failed(result, Stage.SCORE, tampered(f"{batch_file} was changed"))
@@ -181,22 +180,3 @@ def _keep_log(scratch: Scratch, path: Path) -> None:
 def _job_id() -> str:
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID", "")
-
-
-@contextmanager
-def _heartbeat(path: Path) -> Generator[None]:
-    """Keep a file's time stamp fresh, so that a dead node can be told from a slow one."""
-    path.touch()
-    done = threading.Event()
-
-    def beat() -> None:
-        while not done.wait(HEARTBEAT_SECONDS):
-            path.touch()
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

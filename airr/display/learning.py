@@ -1,0 +1,35 @@
+"""How a campaign learns, in the words of a person: who proposes, who implements, by what rule."""
+
+from __future__ import annotations
+
+from airr.config import Config
+from airr.display.tables import counted, models_text, role_text
+from airr.policy.settings import RlConfig
+
+
+def learning_of(config: Config) -> dict[str, str]:
+    """Return a line for each part of it, by its name."""
+    search, llm = config.search, config.llm
+    much = (
+        f"{counted(search.epochs, 'epoch')} of {counted(search.ideas_per_epoch, 'idea')}, "
+        f"seed {config.seed}"
+    )
+    if isinstance(config, RlConfig):
+        return {
+            "policy": f"{config.policy.name} ({config.policy.model}) proposes",
+            "llm": f"{role_text(llm.implementer)} implements",
+            "rl": f"objective {config.rl.objective}, reward {config.rl.reward}: {much}",
+        }
+    return {"llm": models_text(llm), "search": f"{search.name}: {much}"}
+
+
+def who_proposed(config: Config) -> str:
+    """Return where ideas came from, if from no model that was asked for them; else nothing."""
+    if isinstance(config, RlConfig):
+        return f"from {config.policy.name}, as it was trained here"
+    return "from the offline catalogue; no model was asked" if config.llm.is_offline else ""
+
+
+def way_of_learning(config: Config) -> tuple[str, str]:
+    """Return the verb of such a campaign, and its setting that says how many epochs it has."""
+    return ("rl", "rl.epochs") if isinstance(config, RlConfig) else ("evolve", "search.epochs")

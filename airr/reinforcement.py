@@ -1,0 +1,336 @@
+"""The loop that trains its ideator: a group of rollouts -> outcomes -> rewards -> better weights.
+
+The paper's second way of learning (arXiv 2601.14525, section 5). Three stages make an epoch, and
+each of them is over when its product stands on disk: the rollouts, the outcomes in the ledger, the
+checkpoint. So whatever was killed goes on with the first stage that is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from airr.budget import Bound
+from airr.loop import Loop
+from airr.policy.asking import Answers, prompt_for
+from airr.policy.checkpoints import checkpoint_name, is_whole, rotate
+from airr.policy.objectives import advantages_of
+from airr.policy.orders import Lesson, Message, Order, StageKind, StageResult, result_in
+from airr.policy.rewards import Judged, rewards_of
+from airr.policy.rollouts import read_group
+from airr.policy.settings import Late, Prompt, RlConfig
+from airr.policy.stages import Stages, orders_in
+from airr.records import Idea, Outcome, Scored, Update, row_of
+from airr.researcher.questions import Questions
+from airr.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+READ_FOR_IDEAS = ("place", "text", "thinking_tokens", "tokens", "finished")
+SHARING_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taught:
+    """What the rollouts of an epoch are to teach: the new ones, and those that came late."""
+
+    lessons: tuple[Lesson, ...]
+    late: int
+    rewards: tuple[float, ...]
+
+    @property
+    def rollouts(self) -> int:
+        """Return how many rollouts have something to teach."""
+        return sum(len(lesson.places) for lesson in self.lessons)
+
+
+@dataclass(slots=True, kw_only=True)
+class Reinforcement(Loop[RlConfig]):
+    """A policy, an executor, and the book in which everything between them stands."""
+
+    workspace: Workspace
+    stages: Stages
+    questions: Questions
+    model: Path
+    gpu: Bound
+    now: Callable[[], datetime]
+    _shared: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    async def learn(self, baseline: Scored) -> None:
+        """Take all epochs through: sample, execute, update."""
+        under_way: list[asyncio.Task[None]] = []
+        async with asyncio.TaskGroup() as group:
+            for epoch in range(self.config.rl.epochs):
+                self.epoch = epoch
+                if epoch in self.book.updates and self._is_settled(epoch):
+                    continue
+                ideas = await self.within_budget(self._sampled(epoch, baseline))
+                if ideas is None:
+                    return
+                work = self.within_budget(self._executed(ideas))
+                under_way.append(group.create_task(work))
+                if epoch not in self.book.updates:
+                    await asyncio.wait([under_way[-1]], timeout=self.config.rl.patience)
+                    if self.stopped:
+                        return
+                    await self.within_budget(self._updated(epoch, baseline))
+                if self.stopped:
+                    return
+
+    def _is_settled(self, epoch: int) -> bool:
+        return all((idea.id, 0) in self.book.outcomes for idea in self.book.ideas_of(epoch))
+
+    # ---- sample --------------------------------------------------------------------------------
+
+    async def _sampled(self, epoch: int, baseline: Scored) -> tuple[Idea, ...]:
+        """Return the ideas of an epoch, which stand in the ledger before any of them is used."""
+        if ideas := self.book.ideas_of(epoch):
+            return ideas
+        prompt = self._prompt(epoch, baseline)
+        checkpoint = await self._weights_before(epoch)
+        order = partial(self._sampling, epoch, prompt, checkpoint)
+        await self._stage(_sampling_stage(epoch), order)
+        group = read_group(self._rollouts(epoch), READ_FOR_IDEAS)
+        weights = checkpoint.name if checkpoint else "as it came"
+        answers = Answers(
+            model=f"{self.config.policy.name} ({weights})", prompt=prompt, now=self.now
+        )
+        ideas, failed = answers.ideas(group.rollouts, epoch, self.book.ideas, self.book.outcomes)
+        self.book.enter([*ideas, *map(row_of, failed)])
+        fresh = sum(idea.same_as is None for idea in ideas) - len(failed)
+        log.info("epoch %d: %d ideas, %d of them new", epoch, len(ideas) - len(failed), fresh)
+        return tuple(ideas)
+
+    def _prompt(self, epoch: int, baseline: Scored) -> tuple[Message, ...]:
+        if self.config.policy.prompt is Prompt.NONE:
+            return ()
+        return prompt_for(
+            self.questions,
+            epoch=epoch,
+            baseline=baseline,
+            trials=self.book.trials_before(epoch),
+            shown=self.config.rl.dynamic_prompt,
+            rng=random.Random(f"{self.config.seed}/prompt/{epoch}"),
+        )
+
+    async def _weights_before(self, epoch: int) -> Path | None:
+        """Return the checkpoint to sample from; None for the model as it came.
+
+        One that was damaged or removed is made again, from the one before it.
+        """
+        learned = [n for n, update in self.book.updates.items() if n < epoch and update.rollouts]
+        if not learned:
+            return None
+        last = max(learned)
+        folder = self._checkpoint(last)
+        if not is_whole(folder):
+            log.warning("%s is not whole: the update of epoch %d is done again", folder, last)
+            stage = self.workspace.stage(_update_stage(last))
+            (stage / "result.json").unlink(missing_ok=True)
+            before = orders_in(stage)[-1]
+            await self._stage(
+                stage.name, lambda name, attempt: replace(before, name=name, attempt=attempt)
+            )
+        return folder
+
+    # ---- execute -------------------------------------------------------------------------------
+
+    async def _executed(self, ideas: Sequence[Idea]) -> None:
+        """Take the ideas of an epoch to their outcomes, each of the same text once."""
+        self._share()
+        own = [idea for idea in ideas if idea.same_as is None]
+        done = [idea for idea in own if (idea.id, 0) in self.book.outcomes]
+        due = [idea for idea in own if idea not in done]
+        async for _ in self.executor.run(due):
+            self._share()
+        while not self.stopped and any((one.id, 0) not in self.book.outcomes for one in ideas):
+            self._share()  # what waits for an idea of an epoch that is still under way
+            await asyncio.sleep(SHARING_SECONDS)
+
+    def _share(self) -> None:
+        """Enter the outcome of an idea for all that have its very text."""
+        due: list[Outcome] = []
+        for idea in self.book.ideas.values():
+            if idea.same_as is None or (idea.id, 0) in self.book.outcomes:
+                continue
+            if outcome := self.book.outcomes.get((idea.same_as, 0)):
+                nothing = {"train_seconds": 0.0, "score_seconds": 0.0, "wall_seconds": 0.0}
+                due.append(replace(outcome, idea_id=idea.id, log_tail="", **nothing))
+        self.book.enter([row_of(outcome) for outcome in due])
+
+    # ---- update --------------------------------------------------------------------------------
+
+    async def _updated(self, epoch: int, baseline: Scored) -> None:
+        """Update the policy by an epoch's rewards, and enter what came of it."""
+        taught = self._taught(epoch, baseline)
+        if not taught.lessons or not taught.rewards:
+            log.info("epoch %d: all rewards are alike, and nothing is to be learned", epoch)
+            self._enter_update(epoch, taught, None)
+            return
+        checkpoint = await self._weights_before(epoch)
+        order = partial(self._updating, epoch, taught, checkpoint)
+        result = await self._stage(_update_stage(epoch), order)
+        self._enter_update(epoch, taught, result)
+        rotate(self.workspace.policy, self.config.rl.keep)
+
+    def _taught(self, epoch: int, baseline: Scored) -> Taught:
+        lessons: list[Lesson] = []
+        late = 0
+        if epoch and self.config.rl.late is Late.WEIGHT:
+            before = self._learned_places(epoch - 1)
+            lesson, _ = self._lesson(epoch - 1, baseline)
+            lesson = _without(lesson, before)
+            late = len(lesson.places)
+            lessons.append(lesson)
+        lesson, rewards = self._lesson(epoch, baseline)
+        lessons.append(lesson)
+        useful = tuple(one for one in lessons if any(one.advantages))
+        return Taught(lessons=useful, late=late, rewards=rewards)
+
+    def _lesson(self, epoch: int, baseline: Scored) -> tuple[Lesson, tuple[float, ...]]:
+        """Return what the rollouts of an epoch teach that have an outcome, and their rewards."""
+        ideas = [one for one in self.book.ideas_of(epoch) if (one.id, 0) in self.book.outcomes]
+        group = [
+            Judged(
+                text=idea.text,
+                thinking_tokens=idea.thinking_tokens,
+                outcome=self.book.outcomes[idea.id, 0],
+            )
+            for idea in ideas
+        ]
+        past = [trial.idea.text for trial in self.book.trials_before(epoch)]
+        rl = self.config.rl
+        rewards = rewards_of(group, past, baseline=baseline, metric=self.config.env.metric, rl=rl)
+        advantages = advantages_of(rewards, rl.objective, rl.k) if ideas else rewards
+        lesson = Lesson(
+            rollouts=str(self._rollouts(epoch)),
+            places=tuple(idea.place[1] for idea in ideas),
+            advantages=tuple(map(float, advantages)),
+        )
+        return lesson, tuple(map(float, rewards))
+
+    def _learned_places(self, epoch: int) -> frozenset[int]:
+        """Return the places of an epoch's rollouts that its own update has learned from."""
+        path = str(self._rollouts(epoch))
+        orders = orders_in(self.workspace.stage(_update_stage(epoch)))
+        lessons = orders[-1].lessons if orders else ()
+        return frozenset(
+            place for lesson in lessons if lesson.rollouts == path for place in lesson.places
+        )
+
+    def _enter_update(self, epoch: int, taught: Taught, result: StageResult | None) -> None:
+        numbers = result.numbers if result else {}
+        sampling = result_in(self.workspace.stage(_sampling_stage(epoch)))
+        rewards = taught.rewards or (0.0,)
+        jobs = [one for one in (sampling, result) if one]
+        update = Update(
+            epoch=epoch,
+            rollouts=taught.rollouts if result else 0,
+            late=taught.late if result else 0,
+            reward_mean=float(np.mean(rewards)),
+            reward_max=max(rewards),
+            loss=numbers.get("loss"),
+            grad_norm=numbers.get("grad_norm"),
+            entropy=numbers.get("entropy"),
+            kl=numbers.get("kl"),
+            clipped=numbers.get("clipped"),
+            tokens=int(numbers.get("tokens", 0)),
+            sample_seconds=_seconds(sampling),
+            update_seconds=_seconds(result),
+            gpu_seconds=sum(one.gpu_seconds for one in jobs),
+            created_at=self.now(),
+        )
+        self.book.enter([update])
+        log.info("epoch %d: mean reward %.4f over %d", epoch, update.reward_mean, len(rewards))
+
+    # ---- jobs ----------------------------------------------------------------------------------
+
+    async def _stage(self, stage: str, order: Callable[[str, int], Order]) -> StageResult:
+        """Run a job on the policy, if the budget has room for it at its most."""
+        policy = self.config.policy
+        limit = policy.update_seconds if stage.endswith(StageKind.UPDATE) else policy.sample_seconds
+        folder = self.workspace.stage(stage)
+        async with self.gpu.promise(
+            policy.gpus * policy.nodes * limit / 3600, has_begun=folder.exists()
+        ):
+            return await self.stages.run(stage, order)
+
+    def _sampling(
+        self,
+        epoch: int,
+        prompt: tuple[Message, ...],
+        checkpoint: Path | None,
+        name: str,
+        attempt: int,
+    ) -> Order:
+        order = self._order(StageKind.SAMPLE, epoch, checkpoint, name, attempt)
+        return replace(
+            order,
+            product=str(self._rollouts(epoch)),
+            count=self.config.rl.group_size,
+            messages=prompt,
+        )
+
+    def _updating(
+        self, epoch: int, taught: Taught, checkpoint: Path | None, name: str, attempt: int
+    ) -> Order:
+        order = self._order(StageKind.UPDATE, epoch, checkpoint, name, attempt)
+        return replace(order, product=str(self._checkpoint(epoch)), lessons=taught.lessons)
+
+    def _order(
+        self, kind: StageKind, epoch: int, checkpoint: Path | None, name: str, attempt: int
+    ) -> Order:
+        return Order(
+            name=name,
+            kind=kind,
+            folder=str(self.workspace.stage(f"e{epoch:02d}-{kind}").absolute()),
+            attempt=attempt,
+            model=str(self.model.absolute()),
+            checkpoint=str(checkpoint.absolute()) if checkpoint else None,
+            product="",
+            seed=self.config.seed * 100_003 + epoch,
+            count=0,
+            messages=(),
+            lessons=(),
+            policy=self.config.policy,
+            rl=self.config.rl,
+        )
+
+    def _rollouts(self, epoch: int) -> Path:
+        return self.workspace.stage(_sampling_stage(epoch)).absolute() / "rollouts.parquet"
+
+    def _checkpoint(self, epoch: int) -> Path:
+        return self.workspace.policy.absolute() / checkpoint_name(epoch)
+
+
+def _sampling_stage(epoch: int) -> str:
+    return f"e{epoch:02d}-{StageKind.SAMPLE}"
+
+
+def _update_stage(epoch: int) -> str:
+    return f"e{epoch:02d}-{StageKind.UPDATE}"
+
+
+def _without(lesson: Lesson, places: frozenset[int]) -> Lesson:
+    kept = [
+        (place, advantage)
+        for place, advantage in zip(lesson.places, lesson.advantages, strict=True)
+        if place not in places
+    ]
+    return replace(
+        lesson,
+        places=tuple(place for place, _ in kept),
+        advantages=tuple(advantage for _, advantage in kept),
+    )
+
+
+def _seconds(result: StageResult | None) -> float:
+    return result.ended_at - result.started_at if result else 0.0
