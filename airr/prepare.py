@@ -42,7 +42,7 @@ def main(raw: dict[str, Any]) -> None:
         status = subprocess.run([*argv, file.name], check=False).returncode
     if status:
         raise AirrError(f"preparing env={env.name} failed (status {status}): see above")
-    if raw["policy"]:
+    if raw.get("policy"):
         from airr.policy.prepared import prepare_policy  # noqa: PLC0415
         from airr.policy.settings import Policy  # noqa: PLC0415
 

@@ -21,6 +21,7 @@ from unittest.mock import patch
 from airr.charter import Charter
 from airr.composition import compositions
 from airr.parsing import parse_config
+from airr.policy.checkpoints import new_checkpoint
 from airr.start import hashes_of
 from airr.workspace import Workspace
 from tests.docs.markdown import ROOT
@@ -37,6 +38,8 @@ SLURM = {
     "srun": "",
 }
 """What each of Slurm's commands does: `sbatch --test-only` takes everything."""
+POLICIES = ["catalogue-nanogpt", "qwen3_30b_a3b"]
+"""Models that airr.rl may begin with."""
 CAMPAIGNS = {
     "nanogpt_tiny-evolution-s0": (),
     "mine": (),
@@ -79,6 +82,9 @@ class Place:
                 kept = place.folder / "data" / name / part / "kept.txt"
                 kept.parent.mkdir(parents=True)
                 kept.write_text(name)
+        for name in POLICIES:
+            with new_checkpoint(place.folder / "data" / "policies" / name) as model:
+                (model / "config.json").write_text("{}")
         for name, overrides in CAMPAIGNS.items():
             place._campaign(name, *overrides)
         for name in ("sbatch", "analysis", "Makefile"):

@@ -29,12 +29,13 @@ from tests.docs.place import Place
 
 FOLLOWED = ROOT / "docs" / "environment.md"
 LANGUAGES = {SHELL, "text", "python", "yaml", "markdown", "cron", ""}
-REHEARSED = {"evolve", "execute", "baseline", "verify", "check", "cancel"}
+REHEARSED = {"evolve", "execute", "rl", "baseline", "verify", "check", "cancel"}
 """Verbs that take +dry_run=true."""
 READING = {"status", "report", "trajectories"}
 """Verbs that only read a campaign or a file, and write what they made of it beside it."""
 STOPPED_AT = {"prepare": "subprocess.run", "wandb": "airr.tracking.sync.sync"}
 """Verbs that would fetch gigabytes, or send what nobody takes: they are run as far as that."""
+PREPARES_A_POLICY = "airr.policy.prepared.prepare_policy"
 OF_A_SHELL = {
     "git clone URL airr && cd airr": "who has no clone has no tests",
     "source .venv/bin/activate": "the tests run in that environment",
@@ -45,7 +46,7 @@ SLURM = re.compile(r"cluster=slurm|\+site=|env=(nanogpt|nanogpt_small|grpo)\b")
 """What is typed on a login node: it names Slurm, or needs GPUs."""
 ASSIGNMENT = re.compile(r"[A-Z_]+=.*")
 SETTING = re.compile(
-    r"(?<![\w./-])(?:search|llm|cluster|env|implement|budget|check|prepare|wandb)(?:\.[a-z_]+)+(?![\w*])"
+    r"(?<![\w./-])(?:search|llm|cluster|env|implement|budget|check|prepare|wandb|rl|policy)(?:\.[a-z_]+)+(?![\w*])"
 )
 FILES = (".py", ".md", ".svg")
 
@@ -68,6 +69,7 @@ def settings() -> set[str]:
         for cluster in ("slurm", "local"):
             (raw,) = compositions("check", [f"search={search}", f"cluster={cluster}"])
             known |= dotted(raw)
+    known |= dotted(compositions("rl", ["policy=qwen3_4b"])[0])
     return known | dotted(compositions("prepare", [])[0])
 
 
@@ -115,7 +117,7 @@ def run_verb(place: Place, verb: str, arguments: list[str], given: dict[str, str
         return
     if verb in STOPPED_AT:
         done = subprocess.CompletedProcess([], 0)
-        with patch(STOPPED_AT[verb], return_value=done) as stopped:
+        with patch(STOPPED_AT[verb], return_value=done) as stopped, patch(PREPARES_A_POLICY):
             place.run(verb, *arguments)
         stopped.assert_called_once()
         return

@@ -139,8 +139,8 @@ def test_a_step_follows_the_policy_gradient_whatever_the_micro_batches():
     taught = examples(start)
     total = sum(len(one.tokens) for one in taught)
     plain = copy.deepcopy(start)
-    surrogate = sum(one.advantage * plain_logprobs(plain, one.tokens).sum() for one in taught)
-    (-surrogate / total).backward()
+    gains = [one.advantage * plain_logprobs(plain, one.tokens).sum() for one in taught]
+    (-torch.stack(gains).sum() / total).backward()
     torch.optim.SGD(plain.parameters(), lr=0.5).step()
     for update_tokens in (1, 40, 10_000):
         model = copy.deepcopy(start)
