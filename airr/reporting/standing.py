@@ -177,6 +177,9 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
     if "search" not in seen.charter.config:
         return _measurement(seen, queue)
     workspace, charter = seen.workspace, seen.charter
+    epochs, per_epoch = (
+        charter.setting(f"search.{name}", int) for name in ("epochs", "ideas_per_epoch")
+    )
     metric = parse(Metric, charter.config["env"]["metric"], at="env.metric.")
     ideas = {idea.id: idea for idea in read_records(workspace.ledger, Idea)}
     found = outcomes_of(read_records(workspace.ledger, OutcomeRow))
@@ -190,9 +193,6 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
         state = State.ENDED
     if charter.is_imported:
         state, why = State.IMPORTED, "measured elsewhere, not by airr"
-    epochs, per_epoch = (
-        charter.setting(f"search.{name}", int) for name in ("epochs", "ideas_per_epoch")
-    )
     return Standing(
         name=workspace.name,
         state=state,
