@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def main(raw: dict[str, Any]) -> None:
     """Run a campaign to the end of its last epoch, and say what came of it."""
-    from airr.display.live import follow  # noqa: PLC0415
+    from airr.display.live import follow, tell_of_wandb  # noqa: PLC0415
     from airr.head import take_the_head  # noqa: PLC0415
     from airr.parsing import parse_config  # noqa: PLC0415 - these take seconds, --help needs none
     from airr.start import start_of  # noqa: PLC0415
@@ -39,8 +39,7 @@ def main(raw: dict[str, Any]) -> None:
     async def evolve() -> str:
         async with take_the_head(start) as head, follow(head, sys.argv[1:]):
             await head.campaign.run()
-        if head.tracker.told:
-            print(f"wandb   {head.tracker.told}")  # noqa: T201 - the verb's output
+        tell_of_wandb(head)
         return head.campaign.stopped
 
     _exit_if(interrupts.run(evolve()))

@@ -57,7 +57,7 @@ def _rehearse(
 
 
 def _execute(config: Config, raw: dict[str, Any], heritage: Heritage) -> None:
-    from airr.display.live import follow  # noqa: PLC0415
+    from airr.display.live import follow, tell_of_wandb  # noqa: PLC0415
     from airr.head import take_the_head  # noqa: PLC0415
     from airr.start import start_of  # noqa: PLC0415
 
@@ -69,6 +69,7 @@ def _execute(config: Config, raw: dict[str, Any], heritage: Heritage) -> None:
     async def execute() -> str:
         async with take_the_head(start) as head, follow(head, [*named, *others]):
             await head.campaign.run()
+        tell_of_wandb(head)
         return head.campaign.stopped
 
     if interrupts.run(execute()):

@@ -78,6 +78,12 @@ async def follow(head: Head, arguments: Sequence[str]) -> AsyncGenerator[None]:
     console.print(closing(head, news.seconds, arguments), soft_wrap=True)
 
 
+def tell_of_wandb(head: Head) -> None:
+    """Say what was mirrored, once the head has let go of its campaign: the last is sent then."""
+    if head.tracker.told:
+        Screen().print(Text(f"wandb   {head.tracker.told}"), soft_wrap=True)
+
+
 def _tell(news: News[Wanted | int], head: Head) -> None:
     """Tell of new outcomes, and then of epochs that have begun."""
     epochs = {idea.epoch for idea in head.book.ideas.values()}
