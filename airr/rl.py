@@ -11,7 +11,7 @@ from airr.verb import BUDGET_SPENT, pop_dry_run, run_verb
 
 def main(raw: dict[str, Any]) -> None:
     """Train the policy to the end of its last epoch, and say what came of it."""
-    from airr.display.live import follow  # noqa: PLC0415
+    from airr.display.live import follow, tell_of_wandb  # noqa: PLC0415
     from airr.head import take_the_head  # noqa: PLC0415
     from airr.policy.settings import parse_rl_config  # noqa: PLC0415 - --help needs none of these
     from airr.start import start_of  # noqa: PLC0415
@@ -29,6 +29,7 @@ def main(raw: dict[str, Any]) -> None:
     async def train() -> str:
         async with take_the_head(start) as head, follow(head, sys.argv[1:]):
             await head.campaign.run()
+        tell_of_wandb(head)
         return head.campaign.stopped
 
     if interrupts.run(train()):

@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from airr.charter import read_charter
+from airr.ledger import read_records
+from airr.records import Update
 from airr.reporting.projection import campaign_facts
 from airr.reporting.reading import log_of, read_rows, subject_of
 from airr.reporting.tree import Report
@@ -46,17 +48,16 @@ def mirror(workspace: Workspace, to: Destination, sent: Sent, tell: Callable[[st
         url = send(experiments.mirrored(row, log), to)
         sent.add(key_of(row).name)
         tell(f"{place} of {len(new)}: {key_of(row).name} {url or ''}".rstrip())
-    facts = campaign_facts(subject, rows)
     report = Report(
         made_at=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         airr_version=version("airr"),
-        campaigns=(facts,),
+        campaigns=(campaign_facts(subject, rows),),
     )
     whole = whole_of(
-        facts,
+        report,
         uid=charter.uid,
         settings=charter.config,
-        report=report,
+        updates=read_records(workspace.ledger, Update),
         log=_end_of(workspace.log),
     )
     if to.offline:

@@ -79,6 +79,8 @@ def _settings(to: Destination) -> wandb.Settings:
 
 def _log(run: wandb.Run, history: History) -> None:
     """Log curves over their own step, which wandb's counter of calls is not."""
+    if not history.rows:
+        return
     names = dict.fromkeys(name for row in history.rows for name in row if name != history.step)
     run.define_metric(history.step, hidden=True)
     for name in names:

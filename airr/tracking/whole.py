@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airr.plain import plain
+from airr.records import Update
 from airr.reporting.terminal import best_line, lines_of
 from airr.reporting.tree import CampaignFacts, EpochFacts, Fate, Report
 from airr.tracking.mirrored import History, MirroredRun
 
+LEARNED = ("reward_mean", "reward_max", "loss", "grad_norm", "entropy", "kl", "clipped")
+"""What the update of a policy is drawn by, of `Update`."""
+
 
 def whole_of(
-    facts: CampaignFacts, *, uid: str, settings: Mapping[str, Any], report: Report, log: str
+    report: Report,
+    *,
+    uid: str,
+    settings: Mapping[str, Any],
+    updates: Sequence[Update] = (),
+    log: str = "",
 ) -> MirroredRun:
     """Return a campaign as a run: how it stands, epoch by epoch and by what it has spent.
 
-    `settings` are those it was started with; `report` is the campaign's own, `log` its head's.
+    `report` is that of this campaign alone. `settings` are those it was started with, `updates`
+    those of its policy if one is trained, and `log` is its head's.
     """
+    (facts,) = report.campaigns
     spent = "gpu_hours" if facts.spent_unit == "GPU-hours" else "training_hours"
     progress = tuple({spent: one.spent, "best": one.metric} for one in facts.progress)
     epochs = tuple(_epoch(epoch) for epoch in facts.epochs)
@@ -29,10 +40,20 @@ def whole_of(
         notes=best_line(facts),
         config={"campaign": facts.name, "models": facts.models, "settings": dict(settings)},
         summary=_summary(facts),
-        histories=(History(step="epoch", rows=epochs), History(step=spent, rows=progress)),
+        histories=(
+            History(step="epoch", rows=epochs),
+            History(step=spent, rows=progress),
+            History(step="update", rows=tuple(map(_update, updates))),
+        ),
         files={"report.txt": "\n".join(lines_of(report)) + "\n"},
         log=plain(log),
     )
+
+
+def _update(update: Update) -> dict[str, float]:
+    values = {f"policy/{name}": getattr(update, name) for name in LEARNED}
+    shown = {name: value for name, value in values.items() if value is not None}
+    return {"update": update.epoch, **shown}
 
 
 def _epoch(epoch: EpochFacts) -> dict[str, float]:

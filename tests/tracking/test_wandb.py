@@ -14,11 +14,11 @@ import pytest
 
 from airr.config import Wandb, WandbMode
 from airr.ledger import Ledger
-from airr.records import row_of
+from airr.records import Update, row_of
 from airr.tracker import Tracker, choose, environment_for_wandb
 from airr.workspace import Workspace
 from tests import toy
-from tests.builders import scored
+from tests.builders import NOON, scored
 from tests.reporting.ledgers import small
 from tests.tracking.wandb_server import KEY, Server, wandb_server
 
@@ -95,11 +95,17 @@ def test_each_outcome_is_a_run_and_the_campaign_one_more_and_nothing_goes_twice(
     assert "nothing new" in mirrored(campaign, env)
     assert server.requests == asked
     server.runs.clear()
-    late = scored("e01-i003", 1.7)
-    Ledger(campaign.ledger).append([row_of(late)])
+    learned = Update(
+        epoch=1, rollouts=8, late=0, reward_mean=0.4, reward_max=0.5, loss=None, grad_norm=1.0,
+        entropy=0.7, kl=0.01, clipped=0.0, tokens=9, sample_seconds=1.0, update_seconds=1.0,
+        gpu_seconds=2.0, created_at=NOON,
+    )  # fmt: skip
+    Ledger(campaign.ledger).append([row_of(scored("e01-i003", 1.7)), learned])
     mirrored(campaign, env)
     assert set(server.runs) == {"abc123-e01-i003.r0.a0", "abc123-campaign"}
     assert server.runs["abc123-campaign"].summary["best_idea"] == "e01-i003"
+    (update,) = (h for h in server.runs["abc123-campaign"].history.values() if "update" in h)
+    assert (update["update"], update["policy/entropy"], "policy/loss" in update) == (1, 0.7, False)
     left = {path.name for path in (campaign.folder / "wandb").iterdir() if path.is_dir()}
     assert not {name for name in left if name.startswith("run-")}, "what was sent takes no place"
 
