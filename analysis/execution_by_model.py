@@ -33,7 +33,7 @@ from analysis.shared.campaigns import Campaign, by_env, together
 from analysis.shared.intervals import of_mean, of_share
 from analysis.shared.references import draw_references
 from analysis.shared.script import Drawn, NothingToShow, annotate, references_option, run
-from analysis.shared.style import COLORS, in_words, new_figure
+from analysis.shared.style import COLORS, in_words, legend, new_figure
 
 
 def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
@@ -62,7 +62,7 @@ def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
             panel.xaxis.set_major_locator(MaxNLocator(nbins=3))
             panel.set(title=f"{column} {own[0].metric.name}", yticks=range(len(table)))
             panel.set_yticklabels([])
-        row[2].legend(loc="upper left", bbox_to_anchor=(1, 1.05))
+        legend(row[2], loc="upper left", bbox_to_anchor=(1, 1.05))
     annotate(figure, campaigns)
     columns = [table.drop(columns="models") for table in tables.values()]
     return Drawn(figure=figure, tables={"": pd.concat(columns)})

@@ -36,7 +36,7 @@ from analysis.shared.kinds import LOOKS, Kind, kind_of
 from analysis.shared.labels import Subject, labelled, provider_named
 from analysis.shared.references import draw_references
 from analysis.shared.script import Drawn, NothingToShow, annotate, run
-from analysis.shared.style import in_words, new_figure, quantity
+from analysis.shared.style import in_words, legend, new_figure, quantity
 
 
 def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
@@ -57,7 +57,7 @@ def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
         _scores(axes[1][place], here)
         draw_references(axes[1][place], own, None, alone=True)
         axes[1][place].set(ylabel=quantity(own[0].metric))
-        axes[1][place].legend()
+        legend(axes[1][place])
     annotate(figure, campaigns)
     labels = trials[["env", "campaign", "idea_id", "ideator", "kind", "status", "metric", "title"]]
     by = asked.model if asked.labels == "model" else "rule"

@@ -42,7 +42,8 @@ CONSTANTS = re.compile(r"\b(?:true|false|none|null)\b", re.IGNORECASE)
 SIGNS = re.compile(r"(?<=[=(,:\[])(\s*)[-+]\s*(?=@)")
 SUMS = re.compile(r"@(?:\s*(?:\*\*|//|[-+*/])\s*@)+")
 COMMENTS = re.compile(r"#.*")
-BARE_WORDS = re.compile(r"(?<=[:=])\s*[\w.+-]+\s*$|(?<=\s)(?<=--)[\w-]+\s+\S+")
+BARE_WORDS = re.compile(r"(?<=[:=])\s*[\w.+-]+\s*$")
+FLAGS = re.compile(r"(?<=\s)(--[\w-]+)[ =]+[^\s-]\S*")
 CONFIGS = (".yaml", ".yml", ".toml", ".json", ".cfg", ".ini", ".sh")
 
 
@@ -82,5 +83,5 @@ def _blotted(line: str, *, is_config: bool) -> str:
     line = CONSTANTS.sub("@", NUMBERS.sub("@", line))
     line = SUMS.sub("@", SIGNS.sub(r"\1", line))
     if is_config:
-        line = BARE_WORDS.sub("@", line)
+        line = BARE_WORDS.sub("@", FLAGS.sub(r"\1 @", line))
     return " ".join(line.split())

@@ -92,9 +92,16 @@ def band(axes: Axes, x: Sequence[float], intervals: Sequence[Interval], color: s
     axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
 
 
+def legend(axes: Axes, **where: Any) -> None:
+    """Draw a legend if there is anything to explain."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(**where)
+
+
 def legend_below(axes: Axes, columns: int = 2) -> None:
     """Put the legend where it covers nothing."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, columnspacing=1.2)
+    where = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
+    legend(axes, **where, ncols=columns, columnspacing=1.2)
 
 
 def whole_numbers(axes: Axes) -> None:

@@ -44,6 +44,9 @@ def test_ideas_of_one_origin_are_compared_alone(tmp_path: Path):
     assert found.best.tolist() == [0.4]
 
 
+SHELL = VALUE.replace("train.py", "run.sh").replace("lr = 0.1", "python train.py --decay cosine")
+
+
 @pytest.mark.parametrize(
     ("diff", "kind"),
     [
@@ -59,6 +62,8 @@ def test_ideas_of_one_origin_are_compared_alone(tmp_path: Path):
         (VALUE.replace("lr = 0.1", "x1 = y").replace("lr = 0.2", "x2 = y"), Kind.ALGORITHMIC),
         (VALUE.replace("train.py", "conf.yaml").replace("lr = 0.1", "schedule: cosine").replace(
             "lr = 0.2", "schedule: linear"), Kind.HYPERPARAMETER),
+        (SHELL.replace("lr = 0.2", "python train.py --decay linear"), Kind.HYPERPARAMETER),
+        (SHELL.replace("lr = 0.2", "python other.py --decay cosine"), Kind.ALGORITHMIC),
         (f"Here it is:\n```diff\n{VALUE}```\n", Kind.HYPERPARAMETER),
         (VALUE + CODE.replace("train.py", "loss.py"), Kind.ALGORITHMIC),
         ("train.py\n<<<<<<< SEARCH\nlr = 0.1\n=======\nlr = 0.3\n>>>>>>> REPLACE\n",

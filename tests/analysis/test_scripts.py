@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import yaml
 
+from airr.records import Idea
 from analysis import (
     best_so_far,
     cluster_shares,
@@ -23,7 +25,8 @@ from analysis.example.__main__ import write_campaign
 from analysis.example.making import searched, trained
 from analysis.shared.campaigns import read_campaigns
 from analysis.shared.references import SHIPPED, references_for
-from tests.analysis.small import ACCURACY, campaign, drawn
+from tests.analysis.small import ACCURACY, VALUE, campaign, drawn
+from tests.reporting.ledgers import patch
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = [
@@ -63,6 +66,20 @@ def test_each_script_says_calmly_that_there_is_no_campaign_or_nothing_of_its_kin
     told = refused(script, capsys, tmp_path / "empty", "--output", tmp_path / "figures")
     assert re.match(r"\w+: (no idea|nothing|thinking_tokens)", told), told
     assert not (tmp_path / "figures").exists()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda one: one.__name__)
+def test_each_script_draws_what_was_imported_without_a_baseline(script: ModuleType, tmp_path: Path):
+    def told(one: Idea) -> Idea:
+        return replace(one, thinking_tokens=one.place[1])
+
+    for name, search in (("a", "imported"), ("b", "best_of_n")):
+        patches = [patch("e00-i000", diff=VALUE)]
+        campaign(
+            tmp_path / name, [[1.9, None, 1.8]], search=search, change=told, more=patches,
+            baseline=None,
+        )  # fmt: skip
+    assert drawn(script, tmp_path, tmp_path / "a", tmp_path / "b")
 
 
 def test_a_script_runs_as_it_is_written_in_the_documents(tmp_path: Path):
@@ -157,3 +174,4 @@ def test_every_figure_of_the_readme_is_there_and_small():
     for name in shown:
         assert (ROOT / f"analysis/figures/{name}.png").stat().st_size < 80_000
         assert f"python analysis/{name}.py" in told
+        assert f"$(call DRAW,{name})" in (ROOT / "Makefile").read_text()
