@@ -117,7 +117,7 @@ def _read(folder: Path, name: str) -> Campaign:
         settings=_by_dotted_name(charter.config),
         baseline=baseline if isinstance(baseline, Scored) else None,
         trials=trials,
-        notes=_notes(charter, {row.scorer_version for row in rows.values()}),
+        notes=_notes(charter, trials, {row.scorer_version for row in rows.values()}),
     )
 
 
@@ -159,14 +159,13 @@ def _patches(patches: pd.DataFrame) -> pd.DataFrame:
     return last[["idea_id", "model", "diff"]].rename(columns={"model": "implementer"})
 
 
-def _notes(charter: Charter, scorers: set[str]) -> tuple[str, ...]:
+def _notes(charter: Charter, trials: pd.DataFrame, scorers: set[str]) -> tuple[str, ...]:
     """Return what a reader of a figure must know of where its numbers come from."""
-    llm = charter.config.get("llm", {})
-    providers = {role.get("provider") for role in llm.values() if isinstance(role, Mapping)}
     notes = {
         "an example: a made-up landscape of ideas, nothing was trained": EXAMPLE in scorers,
         "imported: not measured by airr": charter.is_imported,
-        "ideas from airr's catalogue: no model was asked": OFFLINE in providers,
+        "ideas from airr's catalogue: no model had them": (trials.ideator == OFFLINE).any(),
+        "diffs from airr's catalogue: no model wrote them": (trials.implementer == OFFLINE).any(),
     }
     return tuple(note for note, holds in notes.items() if holds)
 

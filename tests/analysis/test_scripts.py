@@ -167,6 +167,19 @@ def test_the_example_says_in_every_campaign_that_it_is_none(tmp_path: Path):
     assert drawn(rl_dynamics, tmp_path, tmp_path / "loss-rl-s0")[""].ideas.unique() == [64]
 
 
+def test_what_no_model_wrote_is_said(tmp_path: Path):
+    campaign(tmp_path / "a", [[1.9]], model="offline", more=[patch("e00-i000", model="offline")])
+    campaign(tmp_path / "b", [[1.9]], model="policy", more=[patch("e00-i000", model="offline")])
+    campaign(tmp_path / "c", [[1.9]], more=[patch("e00-i000")])
+    of_ideas, of_diffs = (f"{what} from airr's catalogue: no model " for what in ("ideas", "diffs"))
+    notes = {one.name: one.notes for one in read_campaigns([str(tmp_path / "*")])}
+    assert notes == {
+        "a": (f"{of_ideas}had them", f"{of_diffs}wrote them"),
+        "b": (f"{of_diffs}wrote them",),
+        "c": (),
+    }
+
+
 def test_every_figure_of_the_readme_is_there_and_small():
     told = (ROOT / "analysis/README.md").read_text()
     shown = set(re.findall(r"\]\(figures/(\w+)\.png\)", told))
