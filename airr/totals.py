@@ -22,8 +22,9 @@ TYPES = {"purpose": str, "stop_reason": str, "usd": float, **dict.fromkeys(SUMS.
 
 
 def gpu_hours_in(folder: Path) -> float:
-    """Return what ended runs have used, of a ledger's folder."""
-    return sum(read_table(folder, "runs", ["gpu_seconds"])["gpu_seconds"].to_pylist()) / 3600
+    """Return what ended runs, and the jobs of finished updates, have used, of a ledger's folder."""
+    tables = [read_table(folder, name, ["gpu_seconds"]) for name in ("runs", "updates")]
+    return sum(sum(table["gpu_seconds"].to_pylist()) for table in tables) / 3600
 
 
 def spend_in(folder: Path) -> dict[str, Spend]:

@@ -128,6 +128,16 @@ def test_the_same_command_again_has_nothing_to_do_and_more_epochs_go_on(
     assert kept == ["e01", "e02"], "the oldest checkpoint has made room"
 
 
+def test_status_says_how_far_the_policy_is(trained: tuple[Path, str], tmp_path: Path):
+    shown = airr("status", f"campaign={trained[0]}", cwd=tmp_path).stdout
+    assert "complete" in shown
+    assert "policy: 2 of 2 updates" in shown
+    shutil.copytree(trained[0], tmp_path / "runs" / "toy")
+    (tmp_path / "runs" / "toy" / "stages" / "e01-update" / "result.json").unlink()
+    shown = airr("status", "campaign=toy", cwd=tmp_path).stdout
+    assert "its job e01-update is out" in shown
+
+
 def test_a_policy_that_is_not_prepared_is_refused_with_the_command_that_prepares_it(tmp_path: Path):
     env = toy.make_campaign_env(tmp_path)
     done = airr("rl", *SMALL, *env, f"data={tmp_path}", cwd=tmp_path)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from airr.batch import Batch
@@ -24,6 +25,8 @@ from airr.forecast import Left, hours_of, left_of
 from airr.lease import holder_of
 from airr.ledger import read_records, read_table
 from airr.parsing import parse
+from airr.policy.orders import Order
+from airr.policy.stages import open_orders
 from airr.records import (
     BASELINE,
     Failed,
@@ -76,6 +79,19 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """How far the policy is that a campaign trains; `open` are its stages whose jobs are out.
+
+    `said` is what the queue says of them, if it was asked.
+    """
+
+    updates: int
+    updates_wanted: int
+    open: tuple[str, ...]
+    said: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
     """One of the best ideas."""
 
@@ -113,6 +129,7 @@ class Standing:
     metric: MetricFacts
     baseline: Score | None
     best: tuple[Leader, ...]
+    learning: Learning | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +164,15 @@ class Seen:
     workspace: Workspace
     charter: Charter
     open_runs: Sequence[OpenRun]
+    orders: Sequence[Order]
+    """Of the policy's jobs, where one is trained: those that may be queued or running."""
 
     @property
     def arrays(self) -> set[str]:
         """Return the names of the arrays that Slurm may still know of, if it is Slurm."""
         if self.charter.setting("cluster.scheduler", str) != "slurm":
             return set()
-        return {run.batch.name for run in self.open_runs}
+        return {run.batch.name for run in self.open_runs} | {one.name for one in self.orders}
 
 
 def see(workspace: Workspace) -> Seen:
@@ -165,7 +184,12 @@ def see(workspace: Workspace) -> Seen:
     charter = read_charter(workspace)
     ended = read_table(workspace.ledger, "runs", ["id"])["id"].to_pylist()
     open_runs = recover_open_runs(workspace, ended)
-    return Seen(workspace=workspace, charter=charter, open_runs=[*open_runs.values()])
+    return Seen(
+        workspace=workspace,
+        charter=charter,
+        open_runs=[*open_runs.values()],
+        orders=open_orders(workspace),
+    )
 
 
 def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measurement:
@@ -187,7 +211,9 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
     own = {key: outcome for key, outcome in outcomes.items() if key != BASELINE}
     ranked = best_ideas(ideas, outcomes, metric, len(ideas))
     baseline, left = outcomes.get(BASELINE), _left(charter, metric, list(ideas.values()), found)
-    state, why = _state(workspace, is_complete=not left.most_runs)
+    learning = _learning(seen, queue)
+    is_trained = learning is None or learning.updates >= learning.updates_wanted
+    state, why = _state(workspace, is_complete=not left.most_runs and is_trained)
     if isinstance(baseline, Failed):
         why = f"the unmodified codebase failed ({baseline.reason}): start another one"
         state = State.ENDED
@@ -218,6 +244,7 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
         ),
         baseline=score_of(baseline, seeds) if isinstance(baseline, Scored) else None,
         best=_leaders(ranked[:BEST_SHOWN], ideas, seeds),
+        learning=learning,
     )
 
 
@@ -298,6 +325,18 @@ def _open(seen: Seen, queue: Glance | None) -> Open:
         beating=sum(_beats(seen.workspace, run) for run in runs),
         said=said,
         silent=bool(queue and queue.silence),
+    )
+
+
+def _learning(seen: Seen, queue: Glance | None) -> Learning | None:
+    if "rl" not in seen.charter.config:
+        return None
+    names = [order.name for order in seen.orders]
+    return Learning(
+        updates=len(read_table(seen.workspace.ledger, "updates", ["epoch"])),
+        updates_wanted=seen.charter.setting("rl.epochs", int),
+        open=tuple(Path(order.folder).name for order in seen.orders),
+        said=describe(queue.of(names)) if queue and not queue.silence and names else None,
     )
 
 

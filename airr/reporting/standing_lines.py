@@ -24,6 +24,7 @@ from airr.display.tables import (
 from airr.reporting.standing import (
     BEATS_WITHIN_SECONDS,
     Leader,
+    Learning,
     Measurement,
     Open,
     Standing,
@@ -75,6 +76,7 @@ def _search(standing: Standing) -> Group:
         ),
         *([] if standing.shielded else [f"  candidates run {UNSHIELDED}"]),
         f"  {_open(standing.open)}",
+        *([_learning(standing.learning)] if standing.learning else []),
         *(f"  {line}" for line in lines_of_spends(standing.spent)),
         f"  {hours}",
     ]
@@ -113,6 +115,14 @@ def _state(state: State, why: str) -> str:
     if state is State.RUNNING:
         return f"{state} ({why})"
     return f"{state}: {why}" if why else str(state)
+
+
+def _learning(learning: Learning) -> str:
+    line = f"  policy: {learning.updates} of {counted(learning.updates_wanted, 'update')}"
+    if learning.open:
+        said = f": {learning.said}" if learning.said else ""
+        line += f"; its job {', '.join(learning.open)} is out{said}"
+    return line
 
 
 def _open(runs: Open) -> str:
