@@ -22,9 +22,8 @@ from airr.budget import Bound
 from airr.loop import Loop
 from airr.policy.asking import Answers, prompt_for
 from airr.policy.checkpoints import checkpoint_name, is_whole, rotate
-from airr.policy.objectives import advantages_of
+from airr.policy.lessons import Taught, Teacher, taught, without
 from airr.policy.orders import Lesson, Message, Order, StageKind, StageResult, result_in
-from airr.policy.rewards import Judged, rewards_of
 from airr.policy.rollouts import read_group
 from airr.policy.settings import Late, Prompt, RlConfig
 from airr.policy.stages import Stages, orders_in
@@ -36,20 +35,6 @@ log = logging.getLogger(__name__)
 
 READ_FOR_IDEAS = ("place", "text", "thinking_tokens", "tokens", "finished")
 SHARING_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taught:
-    """What the rollouts of an epoch are to teach: the new ones, and those that came late."""
-
-    lessons: tuple[Lesson, ...]
-    late: int
-    rewards: tuple[float, ...]
-
-    @property
-    def rollouts(self) -> int:
-        """Return how many rollouts have something to teach."""
-        return sum(len(lesson.places) for lesson in self.lessons)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -170,52 +155,33 @@ class Reinforcement(Loop[RlConfig]):
 
     async def _updated(self, epoch: int, baseline: Scored) -> None:
         """Update the policy by an epoch's rewards, and enter what came of it."""
-        taught = self._taught(epoch, baseline)
-        if not taught.lessons or not taught.rewards:
+        learned = self._taught(epoch, baseline)
+        if not learned.lessons:
             log.info("epoch %d: all rewards are alike, and nothing is to be learned", epoch)
-            self._enter_update(epoch, taught, None)
+            self._enter_update(epoch, learned, None)
             return
         checkpoint = await self._weights_before(epoch)
-        order = partial(self._updating, epoch, taught, checkpoint)
+        order = partial(self._updating, epoch, learned, checkpoint)
         result = await self._stage(_update_stage(epoch), order)
-        self._enter_update(epoch, taught, result)
+        self._enter_update(epoch, learned, result)
         rotate(self.workspace.policy, self.config.rl.keep)
 
     def _taught(self, epoch: int, baseline: Scored) -> Taught:
-        lessons: list[Lesson] = []
-        late = 0
-        if epoch and self.config.rl.late is Late.WEIGHT:
-            before = self._learned_places(epoch - 1)
-            lesson, _ = self._lesson(epoch - 1, baseline)
-            lesson = _without(lesson, before)
-            late = len(lesson.places)
-            lessons.append(lesson)
-        lesson, rewards = self._lesson(epoch, baseline)
-        lessons.append(lesson)
-        useful = tuple(one for one in lessons if any(one.advantages))
-        return Taught(lessons=useful, late=late, rewards=rewards)
-
-    def _lesson(self, epoch: int, baseline: Scored) -> tuple[Lesson, tuple[float, ...]]:
-        """Return what the rollouts of an epoch teach that have an outcome, and their rewards."""
-        ideas = [one for one in self.book.ideas_of(epoch) if (one.id, 0) in self.book.outcomes]
-        group = [
-            Judged(
-                text=idea.text,
-                thinking_tokens=idea.thinking_tokens,
-                outcome=self.book.outcomes[idea.id, 0],
-            )
-            for idea in ideas
-        ]
-        past = [trial.idea.text for trial in self.book.trials_before(epoch)]
-        rl = self.config.rl
-        rewards = rewards_of(group, past, baseline=baseline, metric=self.config.env.metric, rl=rl)
-        advantages = advantages_of(rewards, rl.objective, rl.k) if ideas else rewards
-        lesson = Lesson(
-            rollouts=str(self._rollouts(epoch)),
-            places=tuple(idea.place[1] for idea in ideas),
-            advantages=tuple(map(float, advantages)),
+        """Return what an epoch's update learns from: its outcomes, and late ones of the last."""
+        config = self.config
+        teacher = Teacher(
+            self.book.outcomes, baseline=baseline, metric=config.env.metric, rl=config.rl
         )
-        return lesson, tuple(map(float, rewards))
+        own, rewards = self._lesson(teacher, epoch)
+        late = None
+        if epoch and config.rl.late is Late.WEIGHT:
+            whole, _ = self._lesson(teacher, epoch - 1)
+            late = without(whole, self._learned_places(epoch - 1))
+        return taught(late, own, rewards)
+
+    def _lesson(self, teacher: Teacher, epoch: int) -> tuple[Lesson, tuple[float, ...]]:
+        past = [trial.idea.text for trial in self.book.trials_before(epoch)]
+        return teacher.lesson(self.book.ideas_of(epoch), past, str(self._rollouts(epoch)))
 
     def _learned_places(self, epoch: int) -> frozenset[int]:
         """Return the places of an epoch's rollouts that its own update has learned from."""
@@ -226,15 +192,15 @@ class Reinforcement(Loop[RlConfig]):
             place for lesson in lessons if lesson.rollouts == path for place in lesson.places
         )
 
-    def _enter_update(self, epoch: int, taught: Taught, result: StageResult | None) -> None:
+    def _enter_update(self, epoch: int, learned: Taught, result: StageResult | None) -> None:
         numbers = result.numbers if result else {}
         sampling = result_in(self.workspace.stage(_sampling_stage(epoch)))
-        rewards = taught.rewards or (0.0,)
+        rewards = learned.rewards or (0.0,)
         jobs = [one for one in (sampling, result) if one]
         update = Update(
             epoch=epoch,
-            rollouts=taught.rollouts if result else 0,
-            late=taught.late if result else 0,
+            rollouts=learned.rollouts if result else 0,
+            late=learned.late if result else 0,
             reward_mean=float(np.mean(rewards)),
             reward_max=max(rewards),
             loss=numbers.get("loss"),
@@ -280,10 +246,10 @@ class Reinforcement(Loop[RlConfig]):
         )
 
     def _updating(
-        self, epoch: int, taught: Taught, checkpoint: Path | None, name: str, attempt: int
+        self, epoch: int, learned: Taught, checkpoint: Path | None, name: str, attempt: int
     ) -> Order:
         order = self._order(StageKind.UPDATE, epoch, checkpoint, name, attempt)
-        return replace(order, product=str(self._checkpoint(epoch)), lessons=taught.lessons)
+        return replace(order, product=str(self._checkpoint(epoch)), lessons=learned.lessons)
 
     def _order(
         self, kind: StageKind, epoch: int, checkpoint: Path | None, name: str, attempt: int
@@ -317,19 +283,6 @@ def _sampling_stage(epoch: int) -> str:
 
 def _update_stage(epoch: int) -> str:
     return f"e{epoch:02d}-{StageKind.UPDATE}"
-
-
-def _without(lesson: Lesson, places: frozenset[int]) -> Lesson:
-    kept = [
-        (place, advantage)
-        for place, advantage in zip(lesson.places, lesson.advantages, strict=True)
-        if place not in places
-    ]
-    return replace(
-        lesson,
-        places=tuple(place for place, _ in kept),
-        advantages=tuple(advantage for _, advantage in kept),
-    )
 
 
 def _seconds(result: StageResult | None) -> float:
