@@ -31,4 +31,4 @@ def main(raw: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run_verb("baseline", main, groups=("cluster",))
+    run_verb("baseline", main, groups=("cluster",), rehearses=True)

@@ -27,4 +27,4 @@ def main(raw: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run_verb("cancel", main)
+    run_verb("cancel", main, rehearses=True)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -124,13 +124,16 @@ def open_charter(
     env_sha256: str,
     data_sha256: str,
 ) -> Charter:
-    """Return the campaign's charter: the one it was started with, or a new one.
+    """Return the campaign's charter: a new one, or its own with what may change as it is now.
 
     Raises:
         WorkspaceError: it was started with other settings, or another environment.
     """
     hashes = {"env_sha256": env_sha256, "data_sha256": data_sha256}
-    if charter := existing_charter(workspace, config, **hashes):
+    if before := existing_charter(workspace, config, **hashes):
+        charter = replace(before, config=config)
+        if charter != before:  # what may change has changed: how many epochs, where it runs
+            write_atomically(workspace.config, charter.to_yaml().encode())
         return charter
     charter = Charter(uid=uuid.uuid4().hex[:6], airr_version=version, config=config, **hashes)
     write_atomically(workspace.config, charter.to_yaml().encode())

@@ -31,4 +31,4 @@ def main(raw: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run_verb("check", main, groups=("llm", "cluster"))
+    run_verb("check", main, groups=("llm", "cluster"), rehearses=True)

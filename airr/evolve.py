@@ -122,4 +122,4 @@ def _take_one_turn(config: Config, raw: dict[str, Any], forked_from: str | None)
 
 
 if __name__ == "__main__":
-    run_verb("evolve", main, groups=("llm", "cluster"), sweep=sweep)
+    run_verb("evolve", main, groups=("llm", "cluster"), sweep=sweep, rehearses=True)

@@ -77,4 +77,4 @@ def _execute(config: Config, raw: dict[str, Any], heritage: Heritage) -> None:
 
 
 if __name__ == "__main__":
-    run_verb("execute", main, groups=("llm", "cluster"))
+    run_verb("execute", main, groups=("llm", "cluster"), rehearses=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from airr.budget import Bound
+from airr.errors import WorkspaceError
 from airr.loop import Loop
 from airr.policy.asking import Answers, prompt_for
 from airr.policy.checkpoints import checkpoint_name, is_whole, rotate
@@ -117,10 +118,17 @@ class Reinforcement(Loop[RlConfig]):
         last = max(learned)
         folder = self._checkpoint(last)
         if not is_whole(folder):
+            before = orders_in(self.workspace.stage(_update_stage(last)))[-1]
+            older = self.workspace.policy / Path(before.checkpoint or "").name
+            if before.checkpoint and not is_whole(older):
+                raise WorkspaceError(
+                    f"{folder} is not whole, and cannot be made again, for {older} is not either: "
+                    "put a copy of one of them back. If there is none, the policy is lost: start "
+                    "another campaign"
+                )
             log.warning("%s is not whole: the update of epoch %d is done again", folder, last)
             stage = self.workspace.stage(_update_stage(last))
             (stage / "result.json").unlink(missing_ok=True)
-            before = orders_in(stage)[-1]
             await self._stage(
                 stage.name, lambda name, attempt: replace(before, name=name, attempt=attempt)
             )

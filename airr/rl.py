@@ -37,4 +37,4 @@ def main(raw: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run_verb("rl", main, groups=("llm", "cluster"))
+    run_verb("rl", main, groups=("llm", "cluster"), rehearses=True)

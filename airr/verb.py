@@ -42,12 +42,18 @@ CHOSEN_BY = {"cluster": "+site="}
 
 
 def run_verb(
-    config_name: str, body: Body, *, groups: Sequence[str] = (), sweep: Sweep | None = None
+    config_name: str,
+    body: Body,
+    *,
+    groups: Sequence[str] = (),
+    sweep: Sweep | None = None,
+    rehearses: bool = False,
 ) -> None:
     """Compose the verb's configuration from the command line and run `body` with it.
 
     `groups` are those of `AUTO` that this verb has. `sweep` runs what -m composes, all of it at
     once, where Hydra's launcher would run one job after the other; without it there is no -m.
+    A verb that `rehearses` takes +dry_run=true; of another one it is refused.
 
     The user's mistakes end in one message and status 2, an interruption in status 130, a refusal
     of the file system in 1; a defect of ours keeps its traceback.
@@ -58,6 +64,8 @@ def run_verb(
         return
     with errors_told():
         raws = compositions(config_name, arguments)
+        if not rehearses and any(pop_dry_run(raw) for raw in raws):
+            raise ConfigError(f"airr.{config_name} has no dry run, and nothing was done")
         if not is_multirun(arguments):
             body(raws[0])
         elif sweep:

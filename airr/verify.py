@@ -51,4 +51,4 @@ def main(raw: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run_verb("verify", main, groups=("cluster",))
+    run_verb("verify", main, groups=("cluster",), rehearses=True)

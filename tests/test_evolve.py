@@ -233,6 +233,14 @@ def test_fewer_epochs_than_there_are_leave_the_later_ones_and_say_so(
     assert "is complete" not in told.stdout
 
 
+@pytest.mark.parametrize("verb", ["report", "prepare", "trajectories", "wandb", "status"])
+def test_a_verb_without_a_dry_run_refuses_it_and_does_nothing(verb: str, tmp_path: Path):
+    refused = airr(verb, "+dry_run=true", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert f"airr.{verb} has no dry run, and nothing was done" in refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("said", ["", "maybe", "0"])
 def test_what_is_no_answer_to_whether_it_is_a_dry_run_starts_nothing(
     said: str, place: Path, toy_env: list[str]

@@ -122,7 +122,13 @@ def test_the_same_command_again_has_nothing_to_do_and_more_epochs_go_on(
     more = [f"env.preflight.{name}={preflight[name]}" for name in ("train_data", "sealed_data")]
     overrides = [*settings(tmp_path / "unused", model), *env, *more, f"root={tmp_path / 'runs'}"]
     assert "is complete" in run(tmp_path, overrides)
+    shutil.move(tmp_path / "runs" / "toy" / "policy", tmp_path / "away")
+    lost = airr("rl", *overrides, "rl.epochs=3", cwd=tmp_path)
+    assert lost.returncode == 2
+    assert "cannot be made again" in lost.stderr
+    shutil.move(tmp_path / "away", tmp_path / "runs" / "toy" / "policy")
     run(tmp_path, [*overrides, "rl.epochs=3"])
+    assert "policy: 3 of 3 updates" in airr("status", "campaign=toy", cwd=tmp_path).stdout
     assert load(tmp_path / "runs" / "toy").updates.epoch.tolist() == [0, 1, 2]
     kept = sorted(path.name for path in (tmp_path / "runs" / "toy" / "policy").iterdir())
     assert kept == ["e01", "e02"], "the oldest checkpoint has made room"
@@ -146,12 +152,18 @@ def test_a_policy_that_is_not_prepared_is_refused_with_the_command_that_prepares
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_best_of_more_than_the_group_is_refused(tmp_path: Path):
+    done = airr("rl", "rl.objective=max_at_k", "rl.k=9", "rl.group_size=8", cwd=tmp_path)
+    assert (done.returncode, "rl.k=9: it must be from 1 to 8" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
         ("rl.group_size=1", "rl.group_size=1: it must be from 2"),
         ("rl.objective=best", "rl.objective=best: choose one of mean, max_at_k, entropic"),
         ("rl.keep=1", "rl.keep=1: it must be from 2"),
+        ("rl.epochs=0", "rl.epochs=0: it must be from 1"),
         ("policy.temperature=0", "policy.temperature=0: it must be from 0.01"),
     ],
 )

@@ -11,35 +11,38 @@ from airr.config import Metric
 from airr.policy.progress import Epoch
 from airr.reinforcement import Reinforcement
 
+THINK = "think"
 COLUMNS: Sequence[tuple[str, Callable[[Epoch], float | None], str]] = (
-    ("mean", lambda one: one.mean, ".4f"),
+    ("mean", lambda one: one.mean, ".3f"),
     ("scored", lambda one: one.executed_mean, ".4f"),
     ("rate", lambda one: one.execution_rate, ".0%"),
     ("max", lambda one: one.maximum, ".4f"),
     ("best", lambda one: one.best_so_far, ".4f"),
     ("distinct", lambda one: one.diversity.distinct, "d"),
     ("top 2", lambda one: one.diversity.top_share, ".0%"),
-    ("think", lambda one: one.thinking_tokens, ".0f"),
+    (THINK, lambda one: one.thinking_tokens, ".0f"),
     ("entropy", lambda one: one.update and one.update.entropy, ".3f"),
     ("KL", lambda one: one.update and one.update.kl, ".3f"),
 )
 LEGEND = (
-    "mean: of all rewards, failures as 0; scored: of those alone; rate: the share that was scored\n"
-    "distinct: different ideas; top 2: the share of the two commonest kinds; think: tokens\n"
-    "entropy, KL (from the model as it came): nats per token, before the update"
+    "mean: of all rewards, failures as 0; scored: of scored ideas; rate: their share\n"
+    "distinct: different ideas; top 2: the share of the two commonest kinds\n"
+    "entropy, and KL from the model as it came: nats per token, before the update"
 )
 
 
 def epochs_table(epochs: Sequence[Epoch], metric: Metric) -> Table:
     """Return a row for each epoch: is the mean up, is the maximum, and do the ideas converge."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
     table.title, table.title_justify = f"rewards of {metric.name}", "left"
     table.caption, table.caption_justify = LEGEND, "left"
     table.add_column("epoch", no_wrap=True)
-    for title, _, _ in COLUMNS:
+    thinks = any(one.thinking_tokens for one in epochs)
+    columns = [column for column in COLUMNS if thinks or column[0] != THINK]
+    for title, _, _ in columns:
         table.add_column(title, justify="right", no_wrap=True)
     for one in epochs:
-        cells = (_cell(value(one), form) for _, value, form in COLUMNS)
+        cells = (_cell(value(one), form) for _, value, form in columns)
         table.add_row(str(one.epoch + 1), *cells)
     return table
 

@@ -17,7 +17,7 @@ from airr.forecast import (
 )
 from airr.head import run_hours
 from airr.llm.protocol import Request
-from airr.policy.settings import RlConfig
+from airr.policy.settings import Prompt, RlConfig
 from airr.rehearsal import UNKNOWN_UID, Rehearsal
 
 LINES_SHOWN = 6
@@ -28,9 +28,19 @@ def told_of(rehearsal: Rehearsal, *, whole_prompts: bool) -> str:
     """Return everything that a dry run found out, for a terminal."""
     asked = rehearsal.ideation.system, _first_words(rehearsal.ideation)
     written = rehearsal.implementation.system, _first_words(rehearsal.implementation)
-    prompts = {
-        "prompt of the ideator: system": asked[0],
-        "prompt of the ideator: epoch 0": asked[1],
+    config = rehearsal.config
+    proposes = "ideator"
+    if isinstance(config, RlConfig):
+        proposes = "policy" if config.policy.prompt is Prompt.FULL else ""
+    prompts = (
+        {
+            f"prompt of the {proposes}: system": asked[0],
+            f"prompt of the {proposes}: epoch 0": asked[1],
+        }
+        if proposes
+        else {}
+    )
+    prompts |= {
         "prompt of the implementer: system": written[0],
         "prompt of the implementer: an idea": written[1],
     }

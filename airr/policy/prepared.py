@@ -30,9 +30,10 @@ def check_prepared(policy: Policy, data: Path, env_folder: Path, env: str) -> Pa
     folder = model_folder(policy, data, env_folder)
     is_there = is_whole(folder) if policy.model == CATALOGUE else (folder / "config.json").exists()
     if not is_there:
+        own = "" if policy.model == CATALOGUE else f" policy.model={policy.model}"
         raise ConfigError(
-            f"policy={policy.name}: its model is not in {folder}: first run\n"
-            f"  python -m airr.prepare env={env} policy={policy.name} data={data}"
+            f"policy={policy.name}{own}: its model is not in {folder}, and no folder of yours: "
+            f"first run\n  python -m airr.prepare env={env} policy={policy.name}{own} data={data}"
         )
     return folder
 

@@ -126,16 +126,17 @@ def parse_rl_config(raw: Mapping[str, Any]) -> RlConfig:
         ConfigError: a key is unknown, missing, ill-typed or out of range; the message names it.
     """
     config = parse_bench(RlConfig, {**raw, "search": parse_search(raw.get("search", {}))})
-    check_campaign(config)
     _check(config)
+    check_campaign(config)
     return config
 
 
 def _check(config: RlConfig) -> None:
     rl, policy = config.rl, config.policy
     bounds: tuple[tuple[str, float, float, float], ...] = (
-        ("rl.group_size", rl.group_size, 2, 100_000),
-        ("rl.k", rl.k, 1, 100_000),
+        ("rl.group_size", rl.group_size, 2, 10_000),
+        ("rl.epochs", rl.epochs, 1, 10_000),
+        ("rl.k", rl.k, 1, rl.group_size if rl.objective is Objective.MAX_AT_K else 100_000),
         ("rl.learning_rate", rl.learning_rate, 0, 10),
         ("rl.clip_norm", rl.clip_norm, 0, 1e6),
         ("rl.steps", rl.steps, 1, rl.group_size),

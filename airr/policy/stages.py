@@ -32,6 +32,8 @@ from airr.workspace import Workspace, names_in, write_atomically
 
 log = logging.getLogger(__name__)
 
+MOST_RETRIES = 2
+"""Of a job that gave nothing: what it meets is mostly there the next time too."""
 GONE = TaskStatus(state=TaskState.GONE)
 
 
@@ -78,7 +80,7 @@ class Stages:
         folder.mkdir(parents=True, exist_ok=True)
         self.doing = stage
         try:
-            for _ in range(self._settings.max_retries + 1):
+            for _ in range(min(self._settings.max_retries, MOST_RETRIES) + 1):
                 if result := result_in(folder):
                     return result
                 await self._see_through(self._next(stage, folder, order))

@@ -111,8 +111,12 @@ def log_of(workspace: Workspace, run: Run) -> str:
 
 def subject_of(workspace: Workspace, charter: Charter) -> Subject:
     """Return which campaign it is, and what it was to do."""
-    roles = ("ideator", "implementer")
-    served = [f"{role} {charter.setting(f'llm.{role}.model', str)}" for role in roles]
+    is_trained = "rl" in charter.config
+    asked = {
+        "policy" if is_trained else "ideator": "policy.name" if is_trained else "llm.ideator.model",
+        "implementer": "llm.implementer.model",
+    }
+    served = [f"{role} {charter.setting(name, str)}" for role, name in asked.items()]
     return Subject(
         name=workspace.name,
         env=charter.setting("env.name", str),

@@ -225,7 +225,7 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
         why=why,
         env=charter.setting("env.name", str),
         epoch=max((idea.epoch for idea in ideas.values()), default=0),
-        epochs_wanted=epochs,
+        epochs_wanted=max([epochs, *(idea.epoch + 1 for idea in ideas.values())]),
         ideas=len(ideas),
         ideas_wanted=epochs * per_epoch,
         scored=sum(isinstance(outcome, Scored) for outcome in own.values()),
