@@ -1,6 +1,7 @@
 """Training as a worker runs it: steps, seeds, processes, the clock, the checkpoint."""
 
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -104,9 +105,14 @@ def test_micro_batches_train_the_model_that_whole_steps_would(
 
 
 def test_training_stops_and_saves_before_the_deadline(data: Path, tmp_path: Path):
+    endless = shutil.copytree(nanogpt.CODEBASE, tmp_path / "codebase")
+    settings = (endless / "config.py").read_text()
+    assert "steps=200" in settings
+    (endless / "config.py").write_text(settings.replace("steps=200", "steps=100_000"))
     deadline = time.time() + 7
-    more_than_fit = {"AIRR_STEPS": "100000", "AIRR_DEADLINE": str(deadline)}
-    printed = nanogpt.train(tmp_path / "out", data / "train_data", **more_than_fit)
+    printed = nanogpt.train(
+        tmp_path / "out", data / "train_data", codebase=endless, AIRR_DEADLINE=str(deadline)
+    )
     assert time.time() < deadline
     line = LINE.fullmatch(printed.splitlines()[-1])
     assert line
