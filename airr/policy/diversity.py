@@ -1,7 +1,7 @@
 """How different the ideas of a group are: what collapse is measured by. Pure.
 
-Two ideas are alike if the TF-IDF cosine of their words is at least `ALIKE`; a cluster is what such
-likeness holds together.
+Two ideas are alike if the TF-IDF cosine of their words, numbers left out, is at least `ALIKE`; a
+cluster is what such likeness holds together.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from airr.researcher.novelty import word_vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,11 +81,7 @@ def _jaccard(one: set[str], other: set[str]) -> float:
 
 
 def _cosines(rows: Sequence[str], columns: Sequence[str]) -> NDArray[np.float64]:
-    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - takes seconds
-
-    # a word that all texts have keeps those without any from being nothing
-    texts = [f"{text.lower()} idea" for text in (*rows, *columns)]
-    vectors = TfidfVectorizer(token_pattern=WORD.pattern, sublinear_tf=True).fit_transform(texts)
+    vectors = word_vectors([*rows, *columns])
     return (vectors[: len(rows)] @ vectors[len(rows) :].T).toarray()
 
 

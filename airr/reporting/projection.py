@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airr.config import Direction, Metric
 from airr.display.tables import counted
@@ -20,6 +20,7 @@ from airr.records import (
     Patch,
     Run,
     Scored,
+    Update,
     Withheld,
     how_it_ended,
     outcome_of,
@@ -27,10 +28,12 @@ from airr.records import (
 )
 from airr.reporting.costs import Costs
 from airr.reporting.curves import curve_of
+from airr.reporting.learning import learning_of
 from airr.reporting.pace import epochs_of, funnel_of, progress_of
 from airr.reporting.tree import (
     Attempt,
     CampaignFacts,
+    Cost,
     Detail,
     Fate,
     Gain,
@@ -53,6 +56,7 @@ class Rows:
     calls: Sequence[Call]
     runs: Sequence[Run]
     outcomes: Sequence[OutcomeRow]
+    updates: Sequence[Update]
     logs: Mapping[str, str]
 
 
@@ -100,13 +104,20 @@ def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
         best_score=score_of(ranked[0].outcome, seeds) if ranked else None,
         best_gain=gain_of(ranked[0]) if ranked else None,
         fates=_counts(ideas),
-        cost=Costs.of(rows.ideas, rows.calls, rows.runs).whole,
+        cost=_with_policy(Costs.of(rows.ideas, rows.calls, rows.runs).whole, rows.updates),
         spent_unit=unit,
         epochs=epochs_of(ideas, subject.metric),
         progress=progress,
         funnel=funnel_of(ideas),
+        learning=learning_of(rows.ideas, found, rows.updates),
         ideas=ideas,
     )
+
+
+def _with_policy(cost: Cost, updates: Sequence[Update]) -> Cost:
+    """Return a campaign's cost with that of the jobs on its policy."""
+    hours = sum(update.gpu_seconds for update in updates) / 3600
+    return replace(cost, gpu_hours=cost.gpu_hours + hours)
 
 
 def _ideas(

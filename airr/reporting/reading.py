@@ -14,7 +14,7 @@ from airr.config import Metric, Sandbox
 from airr.errors import ConfigError, WorkspaceError
 from airr.ledger import read_records
 from airr.parsing import parse
-from airr.records import Call, Idea, OutcomeRow, Patch, Run, RunKey
+from airr.records import Call, Idea, OutcomeRow, Patch, Run, RunKey, Update
 from airr.reporting.projection import Rows, Subject, campaign_facts
 from airr.reporting.tree import CampaignFacts, Report
 from airr.workspace import Workspace, campaign_folder, names_in
@@ -95,6 +95,7 @@ def read_rows(workspace: Workspace) -> Rows:
         calls=read_records(workspace.ledger, Call),
         runs=read_records(workspace.ledger, Run),
         outcomes=read_records(workspace.ledger, OutcomeRow),
+        updates=read_records(workspace.ledger, Update),
         logs={},
     )
 

@@ -156,6 +156,31 @@ class EpochFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LearningFacts:
+    """One epoch of a policy that is trained: is the mean up, is the maximum, do ideas converge.
+
+    Rewards are the environment's, 0 for a failure; `scored_mean` is that of scored ideas alone.
+    `similarity` is the mean over all pairs, `top_share` that of the two commonest clusters; tokens
+    are means of a rollout; entropy and kl are nats per token, null before the epoch's update.
+    """
+
+    epoch: int
+    mean: float
+    scored_mean: float | None
+    execution_rate: float
+    maximum: float | None
+    best_so_far: float | None
+    ideas: int
+    distinct: int
+    similarity: float
+    top_share: float
+    thinking_tokens: float
+    idea_tokens: float
+    entropy: float | None
+    kl: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """The best score after so much had been spent; `spent` is in the campaign's `spent_unit`."""
 
@@ -184,7 +209,10 @@ class MetricFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignFacts:
-    """One campaign. `best` is the id of its best scored idea, null where there is none."""
+    """One campaign. `best` is the id of its best scored idea, null where there is none.
+
+    `learning` is empty where no policy was trained.
+    """
 
     name: str
     env: str
@@ -205,6 +233,7 @@ class CampaignFacts:
     epochs: tuple[EpochFacts, ...]
     progress: tuple[Progress, ...]
     funnel: tuple[Step, ...]
+    learning: tuple[LearningFacts, ...]
     ideas: tuple[IdeaFacts, ...]
 
 

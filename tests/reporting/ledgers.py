@@ -9,7 +9,7 @@ from typing import Any
 
 from airr.charter import Charter
 from airr.ledger import Ledger
-from airr.records import BASELINE, Call, Idea, Patch, Reason, Stage, Withheld, row_of
+from airr.records import BASELINE, Call, Idea, Patch, Reason, Stage, Update, Withheld, row_of
 from airr.workspace import Workspace
 from tests.builders import NOON, failed, idea, run, scored
 
@@ -100,6 +100,18 @@ def repeated(folder: Path) -> Workspace:
         scored(BASELINE, 2.02, repeat=1),
     ]
     Ledger(workspace.ledger).append([row_of(one) for one in more])
+    return workspace
+
+
+def trained(folder: Path) -> Workspace:
+    """The same, as if a policy had proposed it, with its update after the first epoch."""
+    workspace = small(folder)
+    update = Update(
+        epoch=0, rollouts=4, late=0, reward_mean=0.25, reward_max=0.5, loss=0.1, grad_norm=1.0,
+        entropy=0.5, kl=0.125, clipped=0.0, tokens=100, sample_seconds=5.0, update_seconds=5.0,
+        gpu_seconds=7200.0, created_at=NOON,
+    )  # fmt: skip
+    Ledger(workspace.ledger).append([update])
     return workspace
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.reporting.ledgers import HOSTILE, large, repeated, small
+from tests.reporting.ledgers import HOSTILE, large, repeated, small, trained
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OPENS_WITHIN_SECONDS = 3.0
@@ -112,6 +112,20 @@ def test_the_table_is_searched_filtered_and_sorted_and_failures_stay_last(
         assert reader.ids() == ["e01-i002"]
         cells = reader.texts("table.ideas tbody td.num")
         assert cells[:2] == ["", ""], "a score that nobody believes is not shown as one"
+
+
+def test_what_a_policy_learned_has_a_table_of_its_own(
+    browser: Browser, report: Path, tmp_path: Path
+):
+    trained(tmp_path / "runs" / "x")
+    written(tmp_path, "campaign=runs/x")
+    with reading(browser, tmp_path / "runs" / "x" / "report.html") as reader:
+        first, second = reader.texts("table[aria-label=policy] tbody tr")
+        assert first.split()[:6] == ["1", "0.2572", "0.5144", "50", "%", "0.5263"]
+        assert first.split()[-2:] == ["0.500", "0.125"]
+        assert "0.500" not in second
+    with reading(browser, report) as reader:
+        assert not reader.texts("table[aria-label=policy]")
 
 
 def test_an_idea_is_read_with_its_diff_curve_log_and_relatives(browser: Browser, report: Path):

@@ -14,7 +14,7 @@ from airr.reporting.reading import find_campaigns, read_campaign, read_report
 from airr.reporting.terminal import best_line, lines_of
 from airr.reporting.tree import CampaignFacts, Fate
 from tests.builders import NOON, failed, idea, run, scored
-from tests.reporting.ledgers import campaign, log_of, small
+from tests.reporting.ledgers import campaign, log_of, small, trained
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +187,17 @@ def test_campaigns_are_found_by_name_folder_glob_and_list_and_else_refused(tmp_p
         found("stray")
     with pytest.raises(WorkspaceError, match=r"no campaign below .* that campaign=z\* matches"):
         found("z*")
+
+
+def test_what_a_policy_learned_is_told_epoch_by_epoch(facts: CampaignFacts, tmp_path: Path):
+    assert facts.learning == (), "nothing was trained there"
+    told = read_campaign(trained(tmp_path / "runs" / "x"))
+    first, second = told.learning
+    rewards = [1 / 1.9, 1 / 1.99]
+    assert first.mean == pytest.approx(sum(rewards) / 4)
+    assert first.scored_mean == pytest.approx(sum(rewards) / 2)
+    assert (first.execution_rate, first.maximum) == (0.5, pytest.approx(1 / 1.9))
+    assert (first.entropy, first.kl) == (0.5, 0.125)
+    assert (second.entropy, second.kl) == (None, None), "its update is still to come"
+    assert second.best_so_far == pytest.approx(1 / 1.8)
+    assert told.cost.gpu_hours == pytest.approx(facts.cost.gpu_hours + 2), "its jobs count too"

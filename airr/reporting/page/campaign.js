@@ -48,6 +48,25 @@ function funnel(campaign) {
   }));
 }
 
+const LEARNED = [
+  ["mean", (e) => fixed(e.mean)], ["of scored", (e) => e.scored_mean === null ? "" : fixed(e.scored_mean)],
+  ["scored", (e) => `${Math.round(100 * e.execution_rate)} %`], ["maximum", (e) => e.maximum === null ? "" : fixed(e.maximum)],
+  ["best", (e) => e.best_so_far === null ? "" : fixed(e.best_so_far)], ["distinct", (e) => `${e.distinct} of ${e.ideas}`],
+  ["alike", (e) => fixed(e.similarity, 2)], ["top two", (e) => `${Math.round(100 * e.top_share)} %`],
+  ["thinking", (e) => plainNumber(Math.round(e.thinking_tokens))], ["idea", (e) => plainNumber(Math.round(e.idea_tokens))],
+  ["entropy", (e) => e.entropy === null ? "" : fixed(e.entropy, 3)], ["KL", (e) => e.kl === null ? "" : fixed(e.kl, 3)],
+];
+
+function learningTable(campaign) {
+  if (!campaign.learning.length) return null;
+  const row = (e) => el("tr", null, el("td", { "data-head": "epoch" }, String(e.epoch + 1)), LEARNED.map(([head, said]) => el("td", { class: "num", "data-head": head }, said(e))));
+  return el("section", { class: "card table" }, el("h2", null, "What the policy learned"),
+    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "epochs of the policy" }, el("table", { class: "compare", "aria-label": "policy" },
+      el("thead", null, el("tr", null, el("th", { scope: "col" }, "epoch"), LEARNED.map(([head]) => el("th", { scope: "col", class: "num" }, head)))),
+      el("tbody", null, campaign.learning.map(row)))),
+    el("p", { class: "soft" }, "Rewards: the mean counts failures as 0, beside it is that of scored ideas alone; best is the best so far. A mean that rises by the share of scored ideas alone means fewer failures, not better ideas; few distinct ideas, or a large share of the two commonest kinds (top two), mean that they converge. Thinking and idea are tokens, entropy and KL (from the model as it came) nats per token, before the update."));
+}
+
 function campaignView(report, place) {
   const campaign = report.campaigns[place], metric = campaign.metric;
   const yTitle = `${metric.name} (${metric.unit}), ${metric.minimize ? "lower" : "higher"} is better`;
@@ -65,6 +84,7 @@ function campaignView(report, place) {
     el("div", { class: "pair" },
       el("section", { class: "card" }, el("h2", null, "Outcomes by epoch"), el("p", { class: "soft" }, "A dot for each scored idea, a bar at their median; the band is twice the baseline's standard error."), stripChart(campaign, place)),
       el("section", { class: "card" }, el("h2", null, "From idea to score"), el("p", { class: "soft" }, "How many got past each step, and what ended the others there."), funnel(campaign))),
+    learningTable(campaign),
     el("section", { class: "card long" }, el("h2", null, "Lineage"), el("p", { class: "soft" }, "From parents to children, the best of each epoch on top; the line of the best idea is marked."), lineageChart(campaign, place)),
     ideasTable(campaign, place),
   ];
