@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from airr.policy.lessons import Taught, Teacher, taught, without
 from airr.policy.orders import Lesson, Message, Order, StageKind, StageResult, result_in
 from airr.policy.rollouts import read_group
 from airr.policy.settings import Late, Prompt, RlConfig
-from airr.policy.stages import Stages, orders_in
+from airr.policy.stages import Stages, orders_in, put_down_failure
 from airr.records import Idea, Outcome, Scored, Update, row_of
 from airr.researcher.questions import Questions
 from airr.workspace import Workspace
@@ -48,7 +48,6 @@ class Reinforcement(Loop[RlConfig]):
     model: Path
     gpu: Bound
     now: Callable[[], datetime]
-    _shared: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def learn(self, baseline: Scored) -> None:
         """Take all epochs through: sample, execute, update."""
@@ -129,9 +128,11 @@ class Reinforcement(Loop[RlConfig]):
             log.warning("%s is not whole: the update of epoch %d is done again", folder, last)
             stage = self.workspace.stage(_update_stage(last))
             (stage / "result.json").unlink(missing_ok=True)
-            await self._stage(
-                stage.name, lambda name, attempt: replace(before, name=name, attempt=attempt)
-            )
+            put_down_failure(before, "what it saved was lost")
+            again = tuple(self._here(lesson) for lesson in before.lessons)
+            taught_then = Taught(lessons=again, late=0, rewards=())
+            since = older if before.checkpoint else None
+            await self._stage(stage.name, partial(self._updating, last, taught_then, since))
         return folder
 
     # ---- execute -------------------------------------------------------------------------------
@@ -140,9 +141,7 @@ class Reinforcement(Loop[RlConfig]):
         """Take the ideas of an epoch to their outcomes, each of the same text once."""
         self._share()
         own = [idea for idea in ideas if idea.same_as is None]
-        done = [idea for idea in own if (idea.id, 0) in self.book.outcomes]
-        due = [idea for idea in own if idea not in done]
-        async for _ in self.executor.run(due):
+        async for _ in self.executor.run([o for o in own if (o.id, 0) not in self.book.outcomes]):
             self._share()
         while not self.stopped and any((one.id, 0) not in self.book.outcomes for one in ideas):
             self._share()  # what waits for an idea of an epoch that is still under way
@@ -193,12 +192,19 @@ class Reinforcement(Loop[RlConfig]):
 
     def _learned_places(self, epoch: int) -> frozenset[int]:
         """Return the places of an epoch's rollouts that its own update has learned from."""
-        path = str(self._rollouts(epoch))
         orders = orders_in(self.workspace.stage(_update_stage(epoch)))
         lessons = orders[-1].lessons if orders else ()
         return frozenset(
-            place for lesson in lessons if lesson.rollouts == path for place in lesson.places
+            place
+            for lesson in lessons
+            if self._here(lesson).rollouts == str(self._rollouts(epoch))
+            for place in lesson.places
         )
+
+    def _here(self, lesson: Lesson) -> Lesson:
+        """Return a lesson with its file where the campaign lies now: it may have been moved."""
+        file = Path(lesson.rollouts)
+        return replace(lesson, rollouts=str(self._file_of(file.parent.name)))
 
     def _enter_update(self, epoch: int, learned: Taught, result: StageResult | None) -> None:
         numbers = result.numbers if result else {}
@@ -279,7 +285,10 @@ class Reinforcement(Loop[RlConfig]):
         )
 
     def _rollouts(self, epoch: int) -> Path:
-        return self.workspace.stage(_sampling_stage(epoch)).absolute() / "rollouts.parquet"
+        return self._file_of(_sampling_stage(epoch))
+
+    def _file_of(self, stage: str) -> Path:
+        return self.workspace.stage(stage).absolute() / "rollouts.parquet"
 
     def _checkpoint(self, epoch: int) -> Path:
         return self.workspace.policy.absolute() / checkpoint_name(epoch)

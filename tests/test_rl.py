@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from safetensors.torch import load_file
 
 from airr.ledger import load
 from airr.llm.catalogue import Catalogue
@@ -127,11 +128,21 @@ def test_the_same_command_again_has_nothing_to_do_and_more_epochs_go_on(
     assert lost.returncode == 2
     assert "cannot be made again" in lost.stderr
     shutil.move(tmp_path / "away", tmp_path / "runs" / "toy" / "policy")
+    (tmp_path / "runs" / "toy" / "policy" / "e01" / "model.safetensors").unlink()
     run(tmp_path, [*overrides, "rl.epochs=3"])
+    stage = tmp_path / "runs" / "toy" / "stages" / "e01-update"
+    assert [p.name for p in stage.glob("failure-*")] == ["failure-0.json"], "made again at once"
+    redone, first = (
+        load_file(runs / "toy" / "policy" / "e01" / "model.safetensors")
+        for runs in (tmp_path / "runs", trained[0].parent)
+    )
+    assert all(redone[name].equal(first[name]) for name in first), "and is what it was"
     assert "policy: 3 of 3 updates" in airr("status", "campaign=toy", cwd=tmp_path).stdout
-    assert load(tmp_path / "runs" / "toy").updates.epoch.tolist() == [0, 1, 2]
+    updates = load(tmp_path / "runs" / "toy").updates
+    assert updates.epoch.tolist() == [0, 1, 2]
     kept = sorted(path.name for path in (tmp_path / "runs" / "toy" / "policy").iterdir())
-    assert kept == ["e01", "e02"], "the oldest checkpoint has made room"
+    learned = updates.epoch[updates.rollouts > 0].tail(2)  # where all failed, none is made
+    assert kept == [f"e{epoch:02d}" for epoch in learned], "the oldest has made room"
 
 
 def test_status_says_how_far_the_policy_is(trained: tuple[Path, str], tmp_path: Path):
@@ -164,6 +175,7 @@ def test_a_best_of_more_than_the_group_is_refused(tmp_path: Path):
         ("rl.objective=best", "rl.objective=best: choose one of mean, max_at_k, entropic"),
         ("rl.keep=1", "rl.keep=1: it must be from 2"),
         ("rl.epochs=0", "rl.epochs=0: it must be from 1"),
+        ("search.repeats=2", "search.repeats=2: airr.rl has no such choice"),
         ("policy.temperature=0", "policy.temperature=0: it must be from 0.01"),
     ],
 )

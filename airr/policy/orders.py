@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -100,12 +100,12 @@ class Order:
 
 
 def read_order(path: Path) -> Order:
-    """Return the order that a head wrote.
+    """Return the order that a head wrote; its folder is the one where it lies now.
 
     Raises:
         WorkspaceError: the file is torn or foreign.
     """
-    return _read(Order, path)
+    return replace(_read(Order, path), folder=str(path.parent.absolute()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

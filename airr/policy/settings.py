@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from airr.config import Config
+from airr.config import Base, Config
 from airr.errors import ConfigError
 from airr.parsing import parse_bench, parse_search
 from airr.ranges import check_campaign
@@ -131,7 +131,14 @@ def parse_rl_config(raw: Mapping[str, Any]) -> RlConfig:
     return config
 
 
+UNUSED: Mapping[str, Any] = {"repeats": 0, "overlap": 0.0, "caution": 0.0, "base": Base.BASELINE}
+"""Settings of searches that mean nothing here, by the one value that they may have."""
+
+
 def _check(config: RlConfig) -> None:
+    for name, only in UNUSED.items():
+        if (said := getattr(config.search, name)) != only:
+            raise ConfigError(f"search.{name}={said}: airr.rl has no such choice, leave it out")
     rl, policy = config.rl, config.policy
     bounds: tuple[tuple[str, float, float, float], ...] = (
         ("rl.group_size", rl.group_size, 2, 10_000),
