@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +12,7 @@ import pytest
 import torch
 
 from tests.envs import grpo
+from tests.trl_trainer import make_trainer
 
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
 
@@ -85,34 +85,6 @@ def test_our_cached_answers_are_theirs_for_prompts_of_different_lengths(parts: A
             torch.testing.assert_close(logits[row], expected, rtol=1e-4, atol=1e-4)
 
 
-def make_trainer(model: Any, folder: Path) -> Any:
-    """Return trl's trainer with the settings of our baseline."""
-    from datasets import Dataset  # noqa: PLC0415 - seconds
-    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
-    from trl.trainer.grpo_config import GRPOConfig  # noqa: PLC0415
-    from trl.trainer.grpo_trainer import GRPOTrainer  # noqa: PLC0415
-
-    vocabulary = {f"t{i}": i for i in range(40)}
-    word_level = {"type": "WordLevel", "vocab": vocabulary, "unk_token": "t0"}
-    (folder / "tokenizer.json").write_text(
-        json.dumps({"version": "1.0", "added_tokens": [], "model": word_level})
-    )
-    tokenizer: Any = PreTrainedTokenizerFast(
-        tokenizer_file=str(folder / "tokenizer.json"), eos_token="t0", pad_token="t0"
-    )
-    config: Any = GRPOConfig(
-        output_dir=str(folder), loss_type="grpo", beta=0.0, epsilon=0.2, num_generations=4,
-        per_device_train_batch_size=4, report_to="none", use_cpu=True, bf16=False,
-    )  # fmt: skip
-    return GRPOTrainer(
-        model=model,
-        reward_funcs=lambda completions, **_: [0.0] * len(completions),
-        args=config,
-        train_dataset=Dataset.from_list([{"prompt": "t1 t2"}]),
-        processing_class=tokenizer,
-    )
-
-
 def rows(parts: Any) -> Any:
     """Return four responses of different lengths to one prompt, as our loss takes them."""
     width = PROMPT + max(LENGTHS)
@@ -151,7 +123,7 @@ def test_our_loss_and_gradient_are_trl_s(parts: Any, loss: str, tmp_path: Path):
     moved = 0.8 * (torch.rand(logprobs.shape, generator=torch.Generator().manual_seed(2)) - 0.5)
     given.old_logprobs = logprobs + (moved if loss == "grpo_clip" else 0.0)
 
-    trainer = make_trainer(theirs, tmp_path)
+    trainer = make_trainer(theirs, tmp_path, vocabulary=40, loss_type="grpo", beta=0.0, epsilon=0.2)
     trainer.model.eval()
     expected = trainer._compute_loss(trainer.model, as_theirs(given))
     expected.backward()
