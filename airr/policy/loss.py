@@ -47,9 +47,10 @@ def token_losses(  # noqa: PLR0913 - what the formula has
     Shapes are (batch, time); `advantages` is (batch,), one for a rollout's every token, thinking
     included. `sampled` are the log-probabilities kept from sampling, so that the ratio is an
     importance weight also for rollouts of an older policy. The distance to `reference` is the
-    estimator k3 of Schulman (as in GRPO, arXiv 2402.03300, eq. 4). Sums, not means: the caller
-    divides by all tokens of a step, on all ranks, so that every token weighs the same (DAPO, arXiv
-    2503.14476).
+    estimator k3 of Schulman (as in GRPO, arXiv 2402.03300, eq. 4) times that weight, without which
+    its gradient would not be that of the distance (DeepSeek-V3.2, arXiv 2512.02556). Sums, not
+    means: the caller divides by all tokens of a step, on all ranks, so that every token weighs the
+    same (DAPO, arXiv 2503.14476).
     `mask` is 1 for real tokens and 0 for padding.
     """
     ratio = torch.exp((logprobs - sampled) * mask)
@@ -59,7 +60,7 @@ def token_losses(  # noqa: PLR0913 - what the formula has
     distance = torch.zeros_like(logprobs)
     if reference is not None:
         behind = (reference - logprobs) * mask
-        distance = torch.exp(behind) - behind - 1
+        distance = ratio * (torch.exp(behind) - behind - 1)
     losses = kl_weight * distance - surrogate
     is_clipped = (ratio * weight > bounded * weight).float()
     return TokenLosses(

@@ -96,7 +96,7 @@ def test_the_loss_is_ppo_s_clipped_surrogate_token_by_token():
         advantage = float(advantages[row])
         bounded = min(max(ratio, 0.8), 1.28) * advantage
         behind = float(reference[row, column] - now[row, column])
-        distance = math.exp(behind) - behind - 1
+        distance = ratio * (math.exp(behind) - behind - 1)
         loss += 0.1 * distance - min(ratio * advantage, bounded)
         kl += distance
         clipped += ratio * advantage > bounded
