@@ -21,6 +21,7 @@ from airr.records import (
     Update,
     Wanted,
     outcome_of,
+    trials_of,
 )
 
 CallKey = tuple[str, str, datetime]
@@ -104,12 +105,8 @@ class Book:
 
     def trials_before(self, epoch: int, first: int = 0) -> tuple[Trial, ...]:
         """Return what came of ideas proposed before that number of that epoch, in their order."""
-        outcomes = settled(self.outcomes)
-        return tuple(
-            Trial(idea=idea, outcome=outcomes[idea.id])
-            for idea in sorted(self.ideas.values(), key=lambda idea: idea.place)
-            if idea.place < (epoch, first) and idea.id in outcomes
-        )
+        before = (idea for idea in self.ideas.values() if idea.place < (epoch, first))
+        return trials_of(before, settled(self.outcomes))
 
     def _past(self, wanted: Wanted) -> list[Run]:
         return [run for run in self.runs.values() if (run.idea_id, run.repeat) == wanted]

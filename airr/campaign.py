@@ -14,6 +14,7 @@ from airr.config import Config
 from airr.errors import AirrError
 from airr.loop import Loop
 from airr.records import Idea, Scored, Trial, Withheld
+from airr.researcher.bandit import assigned
 from airr.researcher.ideas import Ideator
 from airr.researcher.strategies import INDEPENDENT, strategy_named
 from airr.researcher.strategy import Past
@@ -97,8 +98,10 @@ class Campaign(Loop[Config]):
         place = f"{epoch}/{cohort.first}" if cohort.first else f"{epoch}"
         rng = random.Random(f"{seed}/{search.name}/{place}")
         due = replace(search, ideas_per_epoch=cohort.size)
+        requests = strategy_named(search.name)(past, epoch, due, rng)
+        lots = random.Random(f"{seed}/ensemble/{place}")
         ideas = await self.ideator.propose(
-            strategy_named(search.name)(past, epoch, due, rng),
+            assigned(requests, [*self.config.llm.ideators], past, lots),
             epoch=epoch,
             first=cohort.first,
             baseline=baseline,

@@ -13,6 +13,8 @@ from airr.cluster.slurm_settings import SlurmSettings
 
 OFFLINE = "offline"
 """The provider that asks no model."""
+IDEATOR = "ideator"
+"""The first who proposes; llm.ensemble names the others."""
 
 
 class Direction(StrEnum):
@@ -166,7 +168,8 @@ class Llm:
     """Who proposes and who implements.
 
     `provider`, `base_url` and `concurrency` are those of a role that names no others. With `batch`
-    first questions go out in batches, where a provider takes them.
+    first questions go out in batches, where a provider takes them. `ensemble` are further models
+    that propose, by the names that the user gave them.
     """
 
     provider: str
@@ -174,17 +177,24 @@ class Llm:
     concurrency: int
     batch: bool
     ideator: Role
+    ensemble: dict[str, Role]
     implementer: Role
 
     @property
     def is_offline(self) -> bool:
-        """Tell whether the catalogue answers for both roles, and no model is asked."""
-        return {self.ideator.provider, self.implementer.provider} == {OFFLINE}
+        """Tell whether the catalogue answers for all roles, and no model is asked."""
+        return {role.provider for role in self.roles.values()} == {OFFLINE}
+
+    @property
+    def ideators(self) -> dict[str, Role]:
+        """Return all who propose, by their names: the ideator first."""
+        return {IDEATOR: self.ideator, **self.ensemble}
 
     @property
     def roles(self) -> dict[str, Role]:
-        """Return both roles by their names as settings."""
-        return {"ideator": self.ideator, "implementer": self.implementer}
+        """Return every role by its name as a setting."""
+        further = {f"ensemble.{name}": role for name, role in self.ensemble.items()}
+        return {IDEATOR: self.ideator, **further, "implementer": self.implementer}
 
 
 class Base(StrEnum):

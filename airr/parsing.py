@@ -12,18 +12,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import dacite
 
 from airr.cluster.slurm_settings import SlurmSettings
 from airr.config import (
+    IDEATOR,
     Bench,
     Cluster,
     Config,
     IslandsSettings,
     LocalSettings,
     NoSettings,
+    Role,
     Scheduler,
     Search,
     SteadySettings,
@@ -40,6 +42,7 @@ OWN_SETTINGS: Mapping[str, type] = {
     "islands": IslandsSettings,
 }
 """What strategies take beside what all take."""
+MEMBER_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 CAMPAIGN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
@@ -49,9 +52,19 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a key is unknown, missing, ill-typed or out of range; the message names it.
     """
-    config = parse_bench(Config, {**raw, "search": parse_search(raw.get("search", {}))})
+    config = parse_bench(Config, with_parsed_parts(raw))
     check_campaign(config)
     return config
+
+
+def with_parsed_parts(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `raw` with what a campaign has beside every bench parsed: its search and its models.
+
+    Raises:
+        ConfigError: as `parse_config`.
+    """
+    search, llm = parse_search(raw.get("search", {})), _with_whole_roles(raw.get("llm", {}))
+    return {**raw, "search": search, "llm": llm}
 
 
 def parse_bench(kind: type[AnyBench], raw: Mapping[str, Any]) -> AnyBench:
@@ -83,6 +96,33 @@ def parse_search(search: Mapping[str, Any]) -> dict[str, Any]:
     """Return `search` with what only its strategy knows moved below `own`, and parsed."""
     kind = OWN_SETTINGS.get(search.get("name", ""), NoSettings)
     return _own_apart(search, Search, kind, at="search.")
+
+
+def _with_whole_roles(llm: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `llm` with each role of its ensemble made whole by what the ideator has, and parsed.
+
+    One that names a provider does not inherit an address, which is another provider's.
+    """
+    if "ensemble" not in llm or not isinstance(ideator := llm.get(IDEATOR), Mapping):
+        return {**llm}  # it is refused with the rest
+    members, whole = _mapping_at("llm.ensemble", llm["ensemble"] or {}), dict[str, Role]()
+    for name, given in members.items():
+        at = f"llm.ensemble.{name}"
+        own = _mapping_at(at, given)
+        if not MEMBER_NAME.fullmatch(str(name)) or name == IDEATOR:
+            raise ConfigError(f"{at}: take another name, of letters, digits, '_' and '-'")
+        elsewhere = {"base_url": None} if "provider" in own else {}
+        whole[str(name)] = parse(Role, {**ideator, **elsewhere, **own}, at=f"{at}.")
+    return {**llm, "ensemble": whole}
+
+
+def _mapping_at(name: str, value: Any) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{name}={value}: say who proposes too, by a name, and what differs from llm.ideator: "
+            "'llm.ensemble={second: {model: NAME}}'"
+        )
+    return value  # pyright: ignore
 
 
 def _with_own_settings(cluster: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,7 +207,7 @@ def _check_keys(kind: type, raw: Mapping[str, Any], at: str) -> None:
     for name, value in raw.items():
         _check_choice(hints[name], value, f"{at}{name}")
         nested = [t for t in (hints[name], *get_args(hints[name])) if is_dataclass(t)]
-        if nested and isinstance(value, Mapping):
+        if nested and isinstance(value, Mapping) and get_origin(hints[name]) is not dict:
             _check_keys(nested[0], value, at=f"{at}{name}.")  # pyright: ignore
 
 

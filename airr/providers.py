@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from airr.budget import check_prices
-from airr.config import OFFLINE, Config, Role
+from airr.config import IDEATOR, OFFLINE, Config, Role
 from airr.errors import ConfigError, ProviderError
 from airr.executor.plans import env_folder
 from airr.llm.batches import Batched
@@ -19,12 +19,11 @@ from airr.resources import resource
 from airr.workspace import Workspace
 
 
-def providers_of(config: Config) -> Mapping[Purpose, Provider]:
-    """Return who answers, for each purpose.
+def providers_of(config: Config) -> Mapping[str, Provider]:
+    """Return who answers, by the names that requests have for them (`Request.served_by`).
 
-    Nothing is put on disk before the first request.
-
-    Each role has a provider of its own, for rate limits are counted by model.
+    Nothing is put on disk before the first request. Each role has a provider of its own, for rate
+    limits are counted by model.
 
     Raises:
         ConfigError: there is no such provider.
@@ -32,9 +31,15 @@ def providers_of(config: Config) -> Mapping[Purpose, Provider]:
     """
     if config.llm.batch and "anthropic" not in {r.provider for r in config.llm.roles.values()}:
         raise ConfigError("llm.batch=true needs llm=anthropic: only Claude takes batches here")
+    roles = {name: _provider(config, name, role) for name, role in config.llm.roles.items()}
+    further = {
+        f"{Purpose.IDEATE}/{name}": roles[f"ensemble.{name}"] for name in config.llm.ensemble
+    }
     return {
-        Purpose.IDEATE: _provider(config, "ideator", config.llm.ideator),
-        Purpose.IMPLEMENT: _provider(config, "implementer", config.llm.implementer),
+        Purpose.IDEATE: roles[IDEATOR],
+        f"{Purpose.IDEATE}/{IDEATOR}": roles[IDEATOR],
+        **further,
+        Purpose.IMPLEMENT: roles["implementer"],
     }
 
 

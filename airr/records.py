@@ -122,8 +122,9 @@ class Idea:
     """A research idea in plain language: what to try, and which code changes it takes.
 
     `base` is the idea whose codebase it patches, null for the unmodified one. `island` is the
-    population that it was asked for, null where there is but one. `same_as` is an idea with the
-    very same text, whose outcome counts for this one too: it is not run again.
+    population that it was asked for, null where there is but one. `member` is who of llm.ensemble
+    was asked for it (the first is `ideator`), null where there is but one. `same_as` is an idea
+    with the very same text, whose outcome counts for this one too: it is not run again.
     """
 
     id: str
@@ -134,6 +135,7 @@ class Idea:
     base: str | None = None
     island: int | None = None
     same_as: str | None = None
+    member: str | None = None
     model: str
     thinking_tokens: int
     idea_tokens: int
@@ -430,3 +432,12 @@ class Trial:
 
     idea: Idea
     outcome: Outcome
+
+
+def trials_of(ideas: Iterable[Idea], outcomes: Mapping[str, Outcome]) -> tuple[Trial, ...]:
+    """Return the ideas that have an outcome, with it, in the order of proposing."""
+    return tuple(
+        Trial(idea=idea, outcome=outcomes[idea.id])
+        for idea in sorted(ideas, key=lambda idea: idea.place)
+        if idea.id in outcomes
+    )

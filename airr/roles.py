@@ -24,7 +24,7 @@ def idea_questions(config: Config) -> IdeaQuestions:
         codebase=codebase,
         reserved=config.env.reserved(codebase),
         metric=config.env.metric,
-        role=config.llm.ideator,
+        ideators=config.llm.ideators,
         base=config.search.base,
         prompts=Prompts(config.prompts),
         seed=config.seed,

@@ -22,7 +22,7 @@ from airr.errors import ConfigError
 from airr.executor.plans import env_folder, resolve_sandbox, training_plan
 from airr.forks import Heritage, check_begun
 from airr.llm.prices import PriceTable
-from airr.llm.protocol import Provider, Purpose
+from airr.llm.protocol import Provider
 from airr.parsing import AnyBench
 from airr.policy.prepared import check_prepared
 from airr.policy.settings import RlConfig
@@ -50,7 +50,7 @@ class Start:
     heritage: Heritage | None
     cluster: Cluster
     shared: Shared
-    providers: Mapping[Purpose, Provider]
+    providers: Mapping[str, Provider]
     prices: PriceTable
     hashes: Mapping[str, str]
 
@@ -60,7 +60,7 @@ def start_of(
     raw: Mapping[str, Any],
     forked_from: str | None = None,
     shared: Shared | None = None,
-    providers: Mapping[Purpose, Provider] | None = None,
+    providers: Mapping[str, Provider] | None = None,
     heritage: Heritage | None = None,
 ) -> Start:
     """Return what the campaign of this config starts with.

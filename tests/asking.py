@@ -1,9 +1,10 @@
 """Whoever asks models, put together around a test's own way of answering."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from airr.config import Implement, Role, Search
+from airr.config import IDEATOR, Implement, Role, Search
 from airr.executor.codebases import Tree
 from airr.executor.patches import Checks, Implementer
 from airr.executor.questions import Questions as PatchQuestions
@@ -22,6 +23,7 @@ def ideator(
     ask: Ask,
     *,
     role: Role = builders.ROLE,
+    ensemble: Mapping[str, Role] = MappingProxyType({}),
     search: Search = builders.SEARCH,
     codebase: Tree | None = None,
 ) -> Ideator:
@@ -31,7 +33,7 @@ def ideator(
         codebase=codebase or toy.tree(),
         reserved=["sealed/score.py"],
         metric=builders.LOSS,
-        role=role,
+        ideators={IDEATOR: role, **ensemble},
         base=search.base,
         prompts=Prompts(),
         seed=0,

@@ -24,6 +24,7 @@ SMALL = [
     "implement.revisions=1",
 ]
 WRONG_KEY = "sk-wrong-9876543210"
+POOR, GOOD = "claude-opus-4-5", "local-model"
 
 
 def evolve(place: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -203,6 +204,50 @@ def test_a_served_model_implements_what_another_one_proposes(tmp_path: Path):
     assert set(tables.calls[tables.calls.purpose == "ideate"].provider) == {"openai"}
     assert set(tables.calls[tables.calls.purpose == "implement"].provider) == {"anthropic"}
     assert {asked.is_anthropic for asked in loopback.asked if is_ideation(asked)} == {False}
+
+
+def test_of_several_models_the_one_whose_ideas_pay_is_asked_more(tmp_path: Path):
+    """The second's ideas are better than the baseline; the first's are worse."""
+
+    def spoilt(asked: Asked, reply: Reply) -> Reply:
+        if not is_ideation(asked) or asked.body["model"] == GOOD:
+            return reply
+        worse = re.sub(r"1(\.\d{3})", r"4\1", reply.text)
+        return replace(reply, text=worse)
+
+    env = toy.make_campaign_env(tmp_path)
+    with Loopback(ToyModel(spoilt), key=None) as loopback:
+        second = f"{{provider: openai, base_url: '{loopback.url}/v1', model: {GOOD}}}"
+        both = [
+            "llm=anthropic",
+            f"llm.base_url={loopback.url}",
+            f"llm.ideator.model={POOR}",
+            f"llm.ensemble={{second: {second}}}",
+            "implement.samples=1",
+            "search.epochs=4",
+            "search.ideas_per_epoch=6",
+            "search.ideas_per_call=1",
+            "campaign=both",
+            *env,
+        ]
+        done = evolve(tmp_path, *both, ANTHROPIC_API_KEY=KEY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{POOR} ({loopback.url}) or {GOOD} ({loopback.url}/v1) proposes" in done.stdout
+    tables = load(tmp_path / "runs" / "both")
+    ideas = tables.ideas.merge(tables.outcomes, left_on="id", right_on="idea_id")
+    assert set(zip(ideas.member, ideas.model, strict=True)) == {
+        ("ideator", POOR),
+        ("second", GOOD),
+    }
+    assert (ideas[ideas.member == "second"].metric < 2).all()
+    assert (ideas.member[ideas.epoch >= 2] == "second").mean() > 0.7
+    calls = tables.calls[tables.calls.purpose == "ideate"]
+    assert set(zip(calls.provider, calls.model, strict=True)) == {
+        ("anthropic", POOR),
+        ("openai", GOOD),
+    }
+    for said in (done.stdout, status(tmp_path, "runs/both")):
+        assert re.search(r"paid +ideator 0 of \d+, second \d+ of \d+ beyond noise", said), said
 
 
 def test_a_dry_run_shows_what_both_models_would_be_asked_and_asks_nothing(tmp_path: Path):

@@ -38,8 +38,8 @@ def test_each_role_is_served_by_its_own_provider():
 
 
 def test_two_roles_at_one_endpoint_have_rate_limits_of_their_own():
-    one, other = providers_of(config("llm=anthropic")).values()
-    assert one is not other
+    providers = providers_of(config("llm=anthropic"))
+    assert providers[Purpose.IDEATE] is not providers[Purpose.IMPLEMENT]
 
 
 def test_batches_are_for_the_roles_that_claude_plays_and_for_all_ideas_of_an_epoch(tmp_path: Path):

@@ -32,7 +32,7 @@ from airr.executor.plans import env_folder, preflight_plan
 from airr.executor.preflight import Preflight
 from airr.head import Head, take_the_head
 from airr.llm.catalogue import Catalogue
-from airr.llm.protocol import Purpose
+from airr.llm.protocol import Provider, Purpose
 from airr.parsing import parse_config
 from airr.records import BASELINE, Idea, Outcome, RunKey, Scored
 from airr.start import start_of, with_sandbox
@@ -106,7 +106,7 @@ async def self_test(
             yield finding
         if keep:
             return
-        prepared = {Purpose.IMPLEMENT: Prepared(candidates)}
+        prepared: dict[str, Provider] = {Purpose.IMPLEMENT: Prepared(candidates)}
         start = start_of(config, raw, providers=prepared)
         async with take_the_head(start) as head:
             try:

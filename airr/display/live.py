@@ -29,6 +29,7 @@ from airr.display.tables import (
     duration,
     failure_line,
     gain_text,
+    members_line,
     number,
     row_of,
     spend_lines,
@@ -41,8 +42,9 @@ from airr.executor.executor import Step
 from airr.head import Head
 from airr.ledger import read_records
 from airr.policy.progress import epochs_of
-from airr.records import BASELINE, Patch, Scored, Wanted
+from airr.records import BASELINE, Patch, Scored, Wanted, trials_of
 from airr.reinforcement import Reinforcement
+from airr.researcher.bandit import records_of
 from airr.summary import best_ideas, failures, time_spent, withheld
 from airr.titles import title_of
 
@@ -172,6 +174,9 @@ def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
         lines.append(f"        {more}   two epochs more")
     if proposed := who_proposed(head.config):
         lines.insert(1, f"ideas   {proposed}")
+    trials = trials_of(book.ideas.values(), outcomes)
+    if records := records_of(trials, baseline, metric):
+        lines.insert(1, f"paid    {members_line(records)}")
     texts, seeds = {idea.id: idea.text for idea in book.ideas.values()}, seeds_of(book.outcomes)
     rows = [row_of(one, seeds, title_of(one.idea.id, texts)) for one in best]
     if head.tracker.is_on:

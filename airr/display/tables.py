@@ -15,6 +15,7 @@ from rich.text import Text
 
 from airr.config import OFFLINE, Llm, Role
 from airr.records import BASELINE, Call, Withheld
+from airr.researcher.bandit import Record
 from airr.summary import Best, Spend, spend_by_role, together
 from airr.titles import LONGEST, Title
 
@@ -138,9 +139,9 @@ def models_text(llm: Llm) -> str:
     """Return who is asked, and where that is not where the provider's models usually are."""
     if llm.is_offline:
         return "offline: ideas and diffs come from a catalogue, no model is asked"
-    ideator, implementer = (role_text(role) for role in (llm.ideator, llm.implementer))
+    ideators = " or ".join(role_text(role) for role in llm.ideators.values())
     batches = ", in batches that take up to a day" if llm.batch else ""
-    return f"{ideator} proposes, {implementer} implements{batches}"
+    return f"{ideators} proposes, {role_text(llm.implementer)} implements{batches}"
 
 
 def role_text(role: Role) -> str:
@@ -148,6 +149,12 @@ def role_text(role: Role) -> str:
     if role.provider == OFFLINE:
         return "the offline catalogue"
     return f"{role.model} ({role.base_url or role.provider})"
+
+
+def members_line(records: Mapping[str, Record]) -> str:
+    """Return how often each of several models proposed what paid."""
+    parts = [f"{name} {record.paid} of {record.tried}" for name, record in sorted(records.items())]
+    return f"{', '.join(parts)} beyond noise better than baseline and parents"
 
 
 def spend_lines(calls: Sequence[Call]) -> list[str]:

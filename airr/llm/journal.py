@@ -35,7 +35,6 @@ from airr.llm.protocol import (
     CutShort,
     Message,
     Provider,
-    Purpose,
     Request,
     StopReason,
     prompt_hash,
@@ -57,16 +56,17 @@ class Journal:
     def __init__(
         self,
         path: Path,
-        providers: Mapping[Purpose, Provider],
+        providers: Mapping[str, Provider],
         prices: PriceTable,
         *,
         guard: Callable[[], None] = lambda: None,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open the journal at `path`, which may not be there yet; `providers` answer by purpose.
+        """Open the journal at `path`, which may not be there yet.
 
-        `guard` is called before every request and raises if this process may no longer write.
+        `providers` answer by purpose, or by purpose and member (`Request.served_by`). `guard` is
+        called before every request and raises if this process may no longer write.
         """
         self.replayed = 0
         self._providers = providers
@@ -136,7 +136,7 @@ class Journal:
 
     async def _ask_provider(self, request: Request, key: Key) -> Completion:
         began = self._clock()
-        provider = self._providers[request.purpose]
+        provider = self._providers[request.served_by]
 
         def keep(completion: Completion) -> None:
             self._keep(

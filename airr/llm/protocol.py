@@ -59,7 +59,8 @@ class Request:
     `thinking_tokens` of 0 asks for none, or for the least that the model allows. Models that
     fix their own sampling ignore `temperature`, and most hosted ones `seed`. `left_out` says what
     the prompt would have shown if there had been room for it. `may_wait` says that its answer may
-    come hours later, if that is cheaper.
+    come hours later, if that is cheaper. `member` names who is asked, where several models play
+    the role.
     """
 
     id: str
@@ -74,6 +75,12 @@ class Request:
     variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
     left_out: str = ""
     may_wait: bool = False
+    member: str = ""
+
+    @property
+    def served_by(self) -> str:
+        """Return under which name its provider is known."""
+        return f"{self.purpose}/{self.member}" if self.member else self.purpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

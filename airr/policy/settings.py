@@ -9,7 +9,7 @@ from typing import Any
 
 from airr.config import Base, Config
 from airr.errors import ConfigError
-from airr.parsing import parse_bench, parse_search
+from airr.parsing import parse_bench, with_parsed_parts
 from airr.ranges import check_campaign
 
 
@@ -125,7 +125,7 @@ def parse_rl_config(raw: Mapping[str, Any]) -> RlConfig:
     Raises:
         ConfigError: a key is unknown, missing, ill-typed or out of range; the message names it.
     """
-    config = parse_bench(RlConfig, {**raw, "search": parse_search(raw.get("search", {}))})
+    config = parse_bench(RlConfig, with_parsed_parts(raw))
     _check(config)
     check_campaign(config)
     return config
@@ -139,6 +139,8 @@ def _check(config: RlConfig) -> None:
     for name, only in UNUSED.items():
         if (said := getattr(config.search, name)) != only:
             raise ConfigError(f"search.{name}={said}: airr.rl has no such choice, leave it out")
+    if config.llm.ensemble:
+        raise ConfigError("llm.ensemble: in airr.rl the policy alone proposes, leave it out")
     rl, policy = config.rl, config.policy
     bounds: tuple[tuple[str, float, float, float], ...] = (
         ("rl.group_size", rl.group_size, 2, 10_000),

@@ -36,9 +36,11 @@ from airr.records import (
     Scored,
     Wanted,
     outcomes_of,
+    trials_of,
 )
 from airr.reporting.projection import fate_of, gain_of, score_of
 from airr.reporting.tree import Fate, Gain, MetricFacts, Score
+from airr.researcher.bandit import Record, records_of
 from airr.summary import Best, Spend, best_ideas, failures, withheld
 from airr.titles import Title, title_of
 from airr.totals import gpu_hours_in, spend_in
@@ -106,6 +108,7 @@ class Standing:
     """Where a search stands. Field names are the keys of `json=true`, as they are the report's.
 
     `why` says more of `state`; `fates` counts ideas; `gpu_hours_to_come` is the most there may be.
+    `members` are the models of an ensemble, and how many of their ideas paid.
     """
 
     name: str
@@ -129,6 +132,7 @@ class Standing:
     metric: MetricFacts
     baseline: Score | None
     best: tuple[Leader, ...]
+    members: Mapping[str, Record]
     learning: Learning | None
 
 
@@ -244,6 +248,9 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
         ),
         baseline=score_of(baseline, seeds) if isinstance(baseline, Scored) else None,
         best=_leaders(ranked[:BEST_SHOWN], ideas, seeds),
+        members=records_of(trials_of(ideas.values(), outcomes), baseline, metric)
+        if isinstance(baseline, Scored)
+        else {},
         learning=learning,
     )
 

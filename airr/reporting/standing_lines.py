@@ -18,6 +18,7 @@ from airr.display.tables import (
     failure_line,
     gain_in_words,
     lines_of_spends,
+    members_line,
     number,
     with_warning,
 )
@@ -74,6 +75,7 @@ def _search(standing: Standing) -> Group:
             f"  held    {idea} until it is verified: {why}"
             for idea, why in standing.withheld.items()
         ),
+        *([f"  paid    {members_line(standing.members)}"] if standing.members else []),
         *([] if standing.shielded else [f"  candidates run {UNSHIELDED}"]),
         f"  {_open(standing.open)}",
         *([_learning(standing.learning)] if standing.learning else []),

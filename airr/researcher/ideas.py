@@ -143,6 +143,7 @@ class Ideator:
             parents=(parents := _parents(request, offer, block)),
             base=_base(request, parents, self._search.base),
             island=request.island,
+            member=request.member,
             model=offer.completion.model,
             thinking_tokens=usage.thinking_tokens // share,
             idea_tokens=usage.output_tokens // share,
@@ -169,7 +170,9 @@ def _base(request: IdeaRequest, parents: Sequence[str], base: Base) -> str | Non
 
 def _with_sharing(conversations: Sequence[Conversation]) -> list[Conversation]:
     """Mark those whose first prompt another one has too, word for word."""
-    prompts = [(one.wanted.origin, one.wanted.count, one.shown) for one in conversations]
+    prompts = [
+        (one.wanted.origin, one.wanted.count, one.wanted.member, one.shown) for one in conversations
+    ]
     return [
         replace(one, is_shared=prompts.count(prompt) > 1)
         for one, prompt in zip(conversations, prompts, strict=True)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from airr.config import Base, Metric, Role
+from airr.config import IDEATOR, Base, Metric, Role
 from airr.llm.protocol import Message, Purpose, Request
 from airr.prompts import Prompts, numbered
 from airr.records import Failed, Scored, Trial, how_it_ended
@@ -106,14 +106,17 @@ class Questions:
         codebase: Mapping[str, str],
         reserved: Sequence[str],
         metric: Metric,
-        role: Role,
+        ideators: Mapping[str, Role],
         base: Base,
         prompts: Prompts,
         seed: int,
     ) -> None:
-        """Show the whole codebase in every request, line numbers and all."""
+        """Show the whole codebase in every request, line numbers and all.
+
+        `ideators` are those who may be asked, by name: IDEATOR where a request names nobody.
+        """
         self._metric = metric
-        self._role = role
+        self._ideators = ideators
         self._base = base
         self._prompts = prompts
         self._seed = seed
@@ -126,6 +129,7 @@ class Questions:
     def next(self, conversation: Conversation) -> Request:
         """Return the next request of a conversation."""
         wanted, turns = conversation.wanted, conversation.turns
+        role = self._ideators[wanted.member or IDEATOR]
         variables = {
             "origin": str(wanted.origin),
             "count": wanted.count,
@@ -145,12 +149,12 @@ class Questions:
         return Request(
             id=conversation.id,
             purpose=Purpose.IDEATE,
-            model=self._role.model,
+            model=role.model,
             system=self._prompts.render("ideate/system.j2", self._shared),
             messages=tuple(messages),
-            temperature=self._role.temperature,
-            max_tokens=self._role.max_tokens,
-            thinking_tokens=self._role.thinking_tokens,
+            temperature=role.temperature,
+            max_tokens=role.max_tokens,
+            thinking_tokens=role.thinking_tokens,
             seed=_seed_of(self._seed, conversation.id),
             variables={
                 **variables,
@@ -159,6 +163,7 @@ class Questions:
             },
             left_out=conversation.left_out,
             may_wait=not conversation.asked,
+            member=wanted.member or "",
         )
 
     def _shown(self, trial: Trial) -> dict[str, str]:

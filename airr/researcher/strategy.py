@@ -36,12 +36,14 @@ class IdeaRequest:
     """One call for ideas: how many, of which origin, and which trials stand in the prompt.
 
     An idea to exploit or to debug that names no parent is a child of the trial shown, if it is one.
+    `member` is who is asked, where several models propose; strategies leave it open.
     """
 
     origin: Origin
     count: int
     shown: tuple[Trial, ...] = ()
     island: int | None = None
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

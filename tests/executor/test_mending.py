@@ -108,8 +108,8 @@ class Ground:
             WorkspaceError: it was killed after so many steps.
         """
         fuse = Fuse(steps)
-        providers = {Purpose.IMPLEMENT: self.model}
-        journal = Journal(self.workspace.journal, providers, {}, guard=fuse)
+        providers = dict.fromkeys(Purpose, self.model)
+        journal = Journal(self.workspace.journal, {**providers}, {}, guard=fuse)
         book = Book(Ledger(self.workspace.ledger, guard=fuse), journal)
         cluster = Local(Slots(Machine(cpus=2, gpus=0)))
         scheduler = Scheduler(
