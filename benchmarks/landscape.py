@@ -65,11 +65,29 @@ class World:
         return UNMODIFIED - saved
 
 
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """How good a model is: how far its numbers lie off the optimum, how much likelier it fails."""
+
+    spread: float = 0.25
+    fragility: float = 1.0
+
+
+PLAIN = Skill()
+
+
 class Models:
     """In place of ideator, implementer and nodes: requests -> trials."""
 
-    def __init__(self, world: World, search: Search, rng: random.Random) -> None:
-        """Answer for one campaign."""
+    def __init__(
+        self,
+        world: World,
+        search: Search,
+        rng: random.Random,
+        skills: Mapping[str | None, Skill] | None = None,
+    ) -> None:
+        """Answer for one campaign; `skills` are those of the members that propose."""
+        self._skills = skills or {}
         self.recipes: dict[str, Recipe] = {}
         self._world = world
         self._search = search
@@ -95,7 +113,8 @@ class Models:
         return [self._try(request, epoch, number) for number, request in enumerate(wanted, first)]
 
     def _try(self, request: IdeaRequest, epoch: int, number: int) -> Trial:
-        recipe, parents = self._propose(request)
+        skill = self._skills.get(request.member, PLAIN)
+        recipe, parents = self._propose(request, skill)
         base = None
         if request.origin is Origin.EXPLOIT and self._search.base is Base.PARENT:
             base = parents[0]
@@ -107,6 +126,7 @@ class Models:
             parents=parents,
             base=request.shown[0].idea.base if request.origin is Origin.DEBUG else base,
             island=request.island,
+            member=request.member,
             model="landscape",
             thinking_tokens=0,
             idea_tokens=0,
@@ -115,7 +135,7 @@ class Models:
             created_at=NOON,
         )
         self.recipes[idea.id] = recipe
-        if self._fails(idea, recipe):
+        if self._fails(idea, recipe, skill):
             failed = Failed(
                 idea_id=idea.id,
                 repeat=0,
@@ -128,19 +148,20 @@ class Models:
             return Trial(idea=idea, outcome=failed)
         return Trial(idea=idea, outcome=self._scored(idea.id, self._world.loss_of(recipe)))
 
-    def _propose(self, request: IdeaRequest) -> tuple[Recipe, tuple[str, ...]]:
+    def _propose(self, request: IdeaRequest, skill: Skill) -> tuple[Recipe, tuple[str, ...]]:
         match request.origin:
             case Origin.EXPLOIT:
-                return self._refined(request.shown)
+                return self._refined(request.shown, skill)
             case Origin.DEBUG:
                 (failed,) = request.shown
                 return self._mended(self.recipes[failed.idea.id]), (failed.idea.id,)
             case _:
                 known = {m for past in request.shown for m in self.recipes[past.idea.id]}
-                recipe = self._extended({}, known)
-                return (self._extended(recipe) if self._rng.random() < 0.2 else recipe), ()
+                recipe = self._extended({}, skill, known)
+                extends = self._rng.random() < 0.2
+                return (self._extended(recipe, skill) if extends else recipe), ()
 
-    def _refined(self, shown: Sequence[Trial]) -> tuple[Recipe, tuple[str, ...]]:
+    def _refined(self, shown: Sequence[Trial], skill: Skill) -> tuple[Recipe, tuple[str, ...]]:
         """Merge two parents, vary a number, or extend; the better of two at hand is the parent."""
         parent = self._better_of_two(shown)
         recipe = self.recipes[parent.idea.id]
@@ -151,9 +172,9 @@ class Models:
             return {**self.recipes[other.idea.id], **recipe}, parents
         if kind == 1:
             varied = self._rng.choice(list(recipe))
-            number = recipe[varied] + self._rng.gauss(0, 0.15)
+            number = recipe[varied] + self._rng.gauss(0, 0.6 * skill.spread)
             return {**recipe, varied: min(max(number, 0.0), 1.0)}, (parent.idea.id,)
-        return self._extended(recipe), (parent.idea.id,)
+        return self._extended(recipe, skill), (parent.idea.id,)
 
     def _better_of_two(self, shown: Sequence[Trial]) -> Trial:
         losses = {
@@ -168,18 +189,18 @@ class Models:
         dropped = self._rng.choice(list(recipe)) if len(recipe) > 1 else None
         return {m: x for m, x in recipe.items() if m != dropped}
 
-    def _extended(self, recipe: Recipe, avoided: set[int] | None = None) -> Recipe:
+    def _extended(self, recipe: Recipe, skill: Skill, avoided: set[int] | None = None) -> Recipe:
         """Add a popular mechanism, one that is not avoided if there is any, near its optimum."""
         free = [m for m in range(MECHANISMS) if m not in recipe]
         new = [m for m in free if m not in (avoided or ())] or free
         (added,) = self._rng.choices(new, [self._world.popularity[m] for m in new])
-        number = self._rng.gauss(self._world.optima[added], 0.25)
+        number = self._rng.gauss(self._world.optima[added], skill.spread)
         return {**recipe, added: min(max(number, 0.0), 1.0)}
 
-    def _fails(self, idea: Idea, recipe: Recipe) -> bool:
+    def _fails(self, idea: Idea, recipe: Recipe, skill: Skill) -> bool:
         """Tell whether one of the mechanisms that must be written fails; a traceback helps."""
         there = self.recipes[idea.base] if idea.base else {}
-        chance = 0.5 if idea.origin is Origin.DEBUG else 1.0
+        chance = skill.fragility * (0.5 if idea.origin is Origin.DEBUG else 1.0)
         works = (1 - chance * self._world.fragility[m] for m in recipe if m not in there)
         return self._rng.random() > math.prod(works)
 

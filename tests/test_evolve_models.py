@@ -247,7 +247,9 @@ def test_of_several_models_the_one_whose_ideas_pay_is_asked_more(tmp_path: Path)
         ("openai", GOOD),
     }
     for said in (done.stdout, status(tmp_path, "runs/both")):
-        assert re.search(r"paid +ideator 0 of \d+, second \d+ of \d+ beyond noise", said), said
+        assert re.search(
+            r"paid +ideator 0 of \d+, second \d+ of \d+ better than the baseline", said
+        ), said
 
 
 def test_a_dry_run_shows_what_both_models_would_be_asked_and_asks_nothing(tmp_path: Path):

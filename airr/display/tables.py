@@ -154,7 +154,7 @@ def role_text(role: Role) -> str:
 def members_line(records: Mapping[str, Record]) -> str:
     """Return how often each of several models proposed what paid."""
     parts = [f"{name} {record.paid} of {record.tried}" for name, record in sorted(records.items())]
-    return f"{', '.join(parts)} beyond noise better than baseline and parents"
+    return f"{', '.join(parts)} better than the baseline beyond noise"
 
 
 def spend_lines(calls: Sequence[Call]) -> list[str]:
