@@ -54,6 +54,11 @@ class Loop(ABC, Generic[AnyConfig]):
         """Tell whether all that is in hand waits for results of jobs alone."""
         return self.executor.waits_for_the_cluster
 
+    @property
+    def stage(self) -> str:
+        """Return which stage has a job of its own out; "" where none is, or all are runs."""
+        return ""
+
     async def within_budget(self, work: Coroutine[Any, Any, Value]) -> Value | None:
         """Return what comes of a part of the campaign; None if a bound of the budget ended it."""
         try:

@@ -70,6 +70,19 @@ class Reinforcement(Loop[RlConfig]):
                 if self.stopped:
                     return
 
+    @property
+    def waits_for_the_cluster(self) -> bool:
+        """Tell whether all that is in hand waits for results of jobs alone."""
+        runs = self.executor.waits_for_the_cluster
+        if not self.stages.doing:
+            return runs
+        return self.stages.waits and (runs or not self.executor.is_at_work)
+
+    @property
+    def stage(self) -> str:
+        """Return which stage has a job of its own out."""
+        return self.stages.doing
+
     def _is_settled(self, epoch: int) -> bool:
         return all((idea.id, 0) in self.book.outcomes for idea in self.book.ideas_of(epoch))
 

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from typing import Any
 
-from airr import interrupts
-from airr.verb import BUDGET_SPENT, pop_dry_run, run_verb
+from airr.verb import run_verb
 
 
 def main(raw: dict[str, Any]) -> None:
     """Train the policy to the end of its last epoch, and say what came of it."""
-    from airr.display.live import follow, tell_of_wandb  # noqa: PLC0415
-    from airr.head import take_the_head  # noqa: PLC0415
-    from airr.policy.settings import parse_rl_config  # noqa: PLC0415 - --help needs none of these
-    from airr.start import start_of  # noqa: PLC0415
+    from airr.closed_loop import run  # noqa: PLC0415 - these take seconds, --help needs none
+    from airr.policy.settings import parse_rl_config  # noqa: PLC0415
 
-    dry_run = pop_dry_run(raw, "prompts")
-    config = parse_rl_config(raw)
-    if dry_run:
-        from airr.display.rehearsal import told_of  # noqa: PLC0415
-        from airr.rehearsal import rehearse  # noqa: PLC0415
+    run(raw, parse_rl_config)
 
-        print(told_of(rehearse(config, raw), whole_prompts=dry_run == "prompts"))  # noqa: T201
-        return
-    start = start_of(config, raw)
 
-    async def train() -> str:
-        async with take_the_head(start) as head, follow(head, sys.argv[1:]):
-            await head.campaign.run()
-        tell_of_wandb(head)
-        return head.campaign.stopped
+def sweep(raws: Sequence[dict[str, Any]]) -> None:
+    """Train policies side by side, and compare what they proposed."""
+    from airr.closed_loop import run_sweep  # noqa: PLC0415
+    from airr.policy.settings import parse_rl_config  # noqa: PLC0415
 
-    if interrupts.run(train()):
-        sys.exit(BUDGET_SPENT)
+    run_sweep(raws, parse_rl_config)
 
 
 if __name__ == "__main__":
-    run_verb("rl", main, groups=("llm", "cluster"), rehearses=True)
+    run_verb("rl", main, groups=("llm", "cluster"), sweep=sweep, rehearses=True)

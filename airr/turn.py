@@ -18,12 +18,16 @@ LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What a turn did, in numbers, and whether the campaign is complete."""
+    """What a turn did, in numbers, and whether the campaign is complete.
+
+    `stage` is the one whose own job it waits for, where a policy is trained.
+    """
 
     outcomes: int
     proposed: int
     implemented: int
     submitted: int
+    stage: str
     is_complete: bool
 
 
@@ -49,9 +53,11 @@ async def take_a_turn(head: Head) -> Turn:
     book, runs = head.book, head.scheduler.open
     before = (len(book.outcomes), len(book.ideas), len(book.patched), {*runs, *book.runs})
     loop = asyncio.create_task(head.campaign.run())
+    stage = ""
     try:
         while not (loop.done() or head.campaign.waits_for_the_cluster):
             await asyncio.wait([loop], timeout=LOOK_SECONDS)
+        stage = head.campaign.stage
         if loop.done():
             loop.result()
     finally:
@@ -63,5 +69,6 @@ async def take_a_turn(head: Head) -> Turn:
         proposed=len(book.ideas) - before[1],
         implemented=len(book.patched) - before[2],
         submitted=len({*head.scheduler.open, *book.runs} - before[3]),
+        stage=stage,
         is_complete=is_complete,
     )

@@ -71,7 +71,9 @@ def run_verb(
         elif sweep:
             sweep(raws)
         else:
-            raise ConfigError("-m is for airr.evolve: this verb takes one value of a setting")
+            raise ConfigError(
+                "-m is for airr.evolve and airr.rl: this verb takes one value of a setting"
+            )
 
 
 def _run_by_hydra(config_name: str, body: Body, arguments: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import time
@@ -177,6 +178,8 @@ def test_a_best_of_more_than_the_group_is_refused(tmp_path: Path):
         ("rl.epochs=0", "rl.epochs=0: it must be from 1"),
         ("search.repeats=2", "search.repeats=2: airr.rl has no such choice"),
         ("policy.temperature=0", "policy.temperature=0: it must be from 0.01"),
+        ("once=true", "once=true leaves the jobs to the cluster, but with cluster=local"),
+        ("llm.ensemble={b: {model: c}}", "llm.ensemble: in airr.rl the policy alone proposes"),
     ],
 )
 def test_settings_out_of_range_are_told_by_name(tmp_path: Path, setting: str, said: str):
@@ -188,6 +191,15 @@ def test_a_dry_run_says_what_its_jobs_may_take_and_does_nothing(tmp_path: Path, 
     said = run(tmp_path, [*settings(tmp_path, model), "policy.gpus=0", "+dry_run=true"])
     assert "4, one to sample and one to update an epoch" in said
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.long
+def test_policies_are_trained_side_by_side_and_compared(tmp_path: Path, model: Path):
+    overrides = settings(tmp_path, model, "campaign='s${seed}'", "seed=0,1", "rl.epochs=1")
+    said = run(tmp_path, ["-m", *overrides])
+    for name in ("s0", "s1"):
+        assert load(tmp_path / "runs" / name).updates.epoch.tolist() == [0]
+        assert re.search(rf"^ *{name} +6 +\d", said, re.MULTILINE), said
 
 
 @pytest.mark.long

@@ -24,12 +24,19 @@ def _standing(head: Head, turn: Turn) -> str:
         return f"stopped: {head.campaign.stopped}"
     if turn.is_complete:
         return f"complete; python -m airr.status campaign={head.workspace.folder} shows its best"
+    return f"{_waits_for(head, turn)}; {_epoch(head)}. The next turn goes on"
+
+
+def _waits_for(head: Head, turn: Turn) -> str:
     states = Counter(run.state for run in head.scheduler.open.values())
+    if turn.stage and not head.scheduler.awaited:
+        return f"waits for {turn.stage}, a job on the policy"
     running = states[TaskState.RUNNING]
     held_back = head.scheduler.awaited - states.total()
     unsent = f", {held_back} not submitted yet: the cluster takes no more now" if held_back else ""
-    jobs = f"waits for {running} running and {states.total() - running} queued jobs{unsent}"
-    return f"{jobs}; {_epoch(head)}. The next turn goes on"
+    policy = f", and for {turn.stage} on the policy" if turn.stage else ""
+    queued = states.total() - running
+    return f"waits for {running} running and {queued} queued jobs{unsent}{policy}"
 
 
 def _epoch(head: Head) -> str:

@@ -93,6 +93,11 @@ class Executor:
         self._step_taken = asyncio.Event()
 
     @property
+    def is_at_work(self) -> bool:
+        """Tell whether something is in hand."""
+        return bool(self._in_hand)
+
+    @property
     def waits_for_the_cluster(self) -> bool:
         """Tell whether something is in hand, and all of it waits for results of jobs alone."""
         begun = len(self._in_hand) - self._covered - self._gpu.waiting

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 MOST_RETRIES = 2
 """Of a job that gave nothing: what it meets is mostly there the next time too."""
+ON_ITS_WAY = frozenset({TaskState.PENDING, TaskState.RUNNING})
 GONE = TaskStatus(state=TaskState.GONE)
 
 
@@ -66,6 +67,8 @@ class Stages:
         self._clock = clock
         self.doing = ""
         """The stage in hand, for those who look; "" between two."""
+        self.waits = False
+        """Whether its job is queued or running, as far as is known, and nothing else is to do."""
 
     async def run(self, stage: str, order: Callable[[str, int], Order]) -> StageResult:
         """Return what came of a stage, running it unless that has been done already.
@@ -87,7 +90,7 @@ class Stages:
             if result := result_in(folder):
                 return result
         finally:
-            self.doing = ""
+            self.doing, self.waits = "", False
         raise AirrError(f"{stage} gave nothing, job after job: {last_failure(folder)}")
 
     def _next(self, stage: str, folder: Path, order: Callable[[str, int], Order]) -> Order:
@@ -103,26 +106,33 @@ class Stages:
     async def _see_through(self, order: Order) -> None:
         """Submit a job unless the cluster has it, and wait until it has come to something."""
         watch = _Watch()
-        is_new = not order.heartbeat.exists() and not await self._is_known(order)
-        if is_new:
+        if not order.heartbeat.exists() and not await self._is_known(order):
             await self._submit(order)
-        while not self._has_ended(order):
             await self._sleep(order)
-            found = await self._cluster.survey([array_of(order)])
-            if found is None or self._has_ended(order):
-                continue
-            status = found.get(order.name, {}).get(0, GONE)
-            match self._judge(order, status, watch):
-                case Verdict.WAIT:
-                    continue
-                case Verdict.RESUBMIT:
-                    log.warning("%s never reached the cluster: submitting it again", order.name)
-                    await self._submit(order)
-                    watch = _Watch()
-                case Verdict.ENDED:
-                    how = f"{status.state} on {status.node or 'its node'}. {status.detail}".strip()
-                    put_down_failure(order, how)
-                    log.warning("%s gave nothing: %s", order.name, how)
+        while not self._has_ended(order):
+            watch = await self._look(order, watch)
+            await self._sleep(order)
+        self.waits = False
+
+    async def _look(self, order: Order, watch: _Watch) -> _Watch:
+        """Ask the cluster for a job once, and do what follows; return what is known by then."""
+        found = await self._cluster.survey([array_of(order)])
+        if found is None or self._has_ended(order):
+            return watch
+        status = found.get(order.name, {}).get(0, GONE)
+        self.waits = status.state in ON_ITS_WAY
+        match self._judge(order, status, watch):
+            case Verdict.WAIT:
+                return watch
+            case Verdict.RESUBMIT:
+                log.warning("%s never reached the cluster: submitting it again", order.name)
+                await self._submit(order)
+                return _Watch()
+            case Verdict.ENDED:
+                how = f"{status.state} on {status.node or 'its node'}. {status.detail}".strip()
+                put_down_failure(order, how)
+                log.warning("%s gave nothing: %s", order.name, how)
+                return watch
 
     async def _is_known(self, order: Order) -> bool:
         """Tell whether the cluster has a job of this name; while it is silent, nobody knows."""
@@ -142,12 +152,13 @@ class Stages:
                 continue
             else:
                 log.info("submitted %s", order.name)
+            self.waits = True
             return
 
     def _judge(self, order: Order, status: TaskStatus, watch: _Watch) -> Verdict:
         is_gone = status.state is TaskState.GONE
         watch.was_seen |= not is_gone or order.heartbeat.exists()
-        if is_gone or status.state not in {TaskState.PENDING, TaskState.RUNNING}:
+        if is_gone or status.state not in ON_ITS_WAY:
             watch.looks += 1
             watch.since = watch.since or self._clock()
         else:

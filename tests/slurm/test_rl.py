@@ -94,6 +94,30 @@ def test_a_job_on_the_policy_that_is_killed_is_followed_by_another(
     assert load(folder).updates.epoch.tolist() == [0, 1]
 
 
+def test_turns_complete_a_campaign(cluster: VirtualCluster, command: Command, tmp_path: Path):
+    # a tick of 30 s: whoever waits for the cluster within a turn is found out
+    overrides = [one for one in command.overrides if "tick_seconds" not in one]
+    said: list[str] = []
+    for _ in range(60):
+        began = time.monotonic()
+        turn = subprocess.run(
+            [sys.executable, "-m", "airr.rl", *overrides, "once=true"],
+            capture_output=True, text=True, timeout=120, check=False,
+            env=os.environ | cluster.environment,
+        )  # fmt: skip
+        assert turn.returncode == 0, turn.stderr
+        assert time.monotonic() - began < 28, turn.stdout
+        said.append(turn.stdout)
+        if "\ncomplete" in turn.stdout:
+            break
+        time.sleep(1)
+    folder = tmp_path / "runs" / "toy"
+    assert load(folder).updates.epoch.tolist() == [0, 1], said
+    assert_nothing_is_double(folder)
+    assert all(len(ids) == 1 for ids in stage_jobs(cluster, folder).values())
+    assert any("waits for e00-sample, a job on the policy" in one for one in said), said
+
+
 def test_cancel_ends_the_job_on_the_policy_too(
     cluster: VirtualCluster, command: Command, tmp_path: Path
 ):
