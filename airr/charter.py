@@ -252,8 +252,12 @@ def fixed_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[s
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
-    """Return a line for each setting that differs, by its dotted name; 20 and "20" are the same."""
-    old, new = _flat(before), _flat(after)
+    """Return a line for each setting that differs, by its dotted name; 20 and "20" are the same.
+
+    So are a setting that an older airr did not have and the same one turned off.
+    """
+    new = _flat(after)
+    old = {name: value for name, value in new.items() if not value} | _flat(before)
     return {
         name: f"{name}: {old.get(name, '(absent)')} -> {new.get(name, '(absent)')}"
         for name in sorted(old.keys() | new.keys())

@@ -16,12 +16,11 @@ draw. Intervals are 95 % (Student's t, over seeds), differences paired by seed.
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +30,15 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from airr.charter import read_charter
+from airr.estimates import baseline_of
 from airr.ledger import read_records
 from airr.policy.diversity import diversity_of
-from airr.records import BASELINE, Idea, Outcome, OutcomeRow, Scored, outcomes_of
+from airr.policy.rewards import Judged, rewards_of
+from airr.policy.settings import parse_rl_config
+from airr.records import Idea, OutcomeRow, Scored, outcomes_of
 from airr.significance import half_interval
+from airr.workspace import Workspace
 
 ARMS: Mapping[str, Sequence[str]] = {
     "mean": [],
@@ -48,8 +52,6 @@ FIXED = [
     "search.baseline_seeds=3",
     "wandb.mode=disabled",
 ]
-FLOOR = 5.0
-"""What a failure costs, as in conf/rl.yaml."""
 WINDOW = 3
 COLUMNS: Mapping[str, str] = {
     "reward": ".2f",
@@ -84,43 +86,41 @@ def airr(verb: str, *arguments: str) -> None:
 
 def epochs_in(folder: Path) -> list[dict[str, float]]:
     """Return what each epoch came to, by column."""
+    config = parse_rl_config(read_charter(Workspace(folder)).config)
+    plain = replace(config.rl, novelty=0.0)
     outcomes = outcomes_of(read_records(folder / "ledger", OutcomeRow))
-    measured = [one for (name, _), one in outcomes.items() if name == BASELINE]
-    scores = [one for one in measured if isinstance(one, Scored)]
+    baseline = baseline_of(outcomes)
+    assert isinstance(baseline, Scored)
     by_epoch: dict[int, list[Idea]] = {}
     for idea in read_records(folder / "ledger", Idea):
         by_epoch.setdefault(idea.epoch, []).append(idea)
     found: list[dict[str, float]] = []
     best = 0.0
     for _, ideas in sorted(by_epoch.items()):
-        ended = [outcomes[one.id, 0] for one in ideas]
-        worth = [worth_of(one, scores) for one in ended]
-        succeeded = [one for one, o in zip(worth, ended, strict=True) if isinstance(o, Scored)]
-        best = max([best, *(one.metric for one in ended if isinstance(one, Scored))])
+        group = [
+            Judged(text=one.text, thinking_tokens=0, outcome=outcomes[one.id, 0]) for one in ideas
+        ]
+        metric = config.env.metric
+        worth = rewards_of(group, [], baseline=baseline, metric=metric, rl=plain).tolist()
+        scores = [one.outcome.metric for one in group if isinstance(one.outcome, Scored)]
+        scored = [
+            reward
+            for reward, one in zip(worth, group, strict=True)
+            if isinstance(one.outcome, Scored)
+        ]
+        best = max(best, *scores)
         spread = diversity_of([one.text for one in ideas])
         found.append(
             {
                 "reward": statistics.fmean(worth),
-                "scored": statistics.fmean(succeeded) if succeeded else -FLOOR,
-                "rate": len(succeeded) / len(ended),
+                "scored": statistics.fmean(scored),
+                "rate": len(scored) / len(group),
                 "distinct": spread.distinct,
                 "top 2": spread.top_share,
                 "best": best,
             }
         )
     return found
-
-
-def worth_of(outcome: Outcome, baseline: Sequence[Scored]) -> float:
-    """Return the gain over the baseline's mean, in standard errors of the difference."""
-    if not isinstance(outcome, Scored):
-        return -FLOOR
-    reference = statistics.fmean(one.metric for one in baseline)
-    errors = [one.standard_error or 0.0 for one in baseline]
-    error = math.sqrt(sum(one**2 for one in errors)) / len(errors)
-    return max(
-        -FLOOR, (outcome.metric - reference) / math.hypot(outcome.standard_error or 0, error)
-    )
 
 
 def table_of(courses: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], title: str) -> Table:
