@@ -95,18 +95,17 @@ def test_a_job_on_the_policy_that_is_killed_is_followed_by_another(
 
 
 def test_turns_complete_a_campaign(cluster: VirtualCluster, command: Command, tmp_path: Path):
-    # a tick of 30 s: whoever waits for the cluster within a turn is found out
-    overrides = [one for one in command.overrides if "tick_seconds" not in one]
+    # with such a tick, whoever waits for the cluster within a turn is found out by the time limit
+    patient = [one for one in command.overrides if "tick_seconds" not in one]
+    overrides = [*patient, "cluster.tick_seconds=300"]
     said: list[str] = []
     for _ in range(60):
-        began = time.monotonic()
         turn = subprocess.run(
             [sys.executable, "-m", "airr.rl", *overrides, "once=true"],
             capture_output=True, text=True, timeout=120, check=False,
             env=os.environ | cluster.environment,
         )  # fmt: skip
         assert turn.returncode == 0, turn.stderr
-        assert time.monotonic() - began < 28, turn.stdout
         said.append(turn.stdout)
         if "\ncomplete" in turn.stdout:
             break
