@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from airr.budget import check_prices
@@ -44,19 +45,37 @@ def providers_of(config: Config) -> Mapping[str, Provider]:
 
 
 def check_endpoints(config: Config) -> None:
-    """Refuse to begin where nobody listens at an address that the settings name.
+    """Refuse to begin where nobody listens, or no question would be answered.
 
     Raises:
         ProviderError: it is so.
     """
     for name, role in config.llm.roles.items():
-        if role.provider == OFFLINE or not role.base_url:
+        if role.provider == OFFLINE:
             continue
-        if trouble := trouble_with(role.base_url):
+        if role.base_url and (trouble := trouble_with(role.base_url)):
             raise ProviderError(
                 f"nobody answers at {role.base_url}, where the {name} should be asked ({trouble}): "
                 f"start that endpoint first, or correct llm.base_url or llm.{name}.base_url"
             )
+        check_access(role.provider, role.base_url, role.model)
+
+
+@cache
+def check_access(provider: str, base_url: str | None, model: str) -> None:
+    """Refuse a key that is not accepted, or a model that its provider does not know.
+
+    Raises:
+        ProviderError: it is so.
+    """
+    if provider == "anthropic":
+        from airr.llm.anthropic import Anthropic  # noqa: PLC0415 - the SDK takes a second
+
+        Anthropic(concurrency=1, base_url=base_url).check(model)
+    else:
+        from airr.llm.openai import OpenAI  # noqa: PLC0415 - the SDK takes a second
+
+        OpenAI(concurrency=1, base_url=base_url).check(model)
 
 
 def prices_of(config: Config) -> PriceTable:

@@ -160,6 +160,7 @@ def test_the_key_is_nowhere_on_disk_and_on_no_screen(story: Story):
     wrong = evolve(story.place, *story.env, "campaign=wrong", ANTHROPIC_API_KEY=WRONG_KEY)
     assert wrong.returncode == 2
     assert "does not accept the key in ANTHROPIC_API_KEY" in wrong.stderr
+    assert not (story.place / "runs" / "wrong").exists(), "it is found before anything begins"
     said = [one.stdout + one.stderr for one in (story.stopped, story.finished, wrong)]
     assert not [text for text in said if KEY in text or WRONG_KEY in text]
     files = [path for path in story.place.rglob("*") if path.is_file()]

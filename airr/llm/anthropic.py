@@ -19,7 +19,15 @@ from anthropic.types import Message
 
 from airr.errors import AirrError, ProviderError
 from airr.llm.claude import SAMPLING_API, takes_temperature, thinking_settings
-from airr.llm.faults import Endpoint, Refusal, fault_of, retry_after, status_in_stream
+from airr.llm.faults import (
+    CHECK_SECONDS,
+    Endpoint,
+    Refusal,
+    fault_of,
+    is_final,
+    retry_after,
+    status_in_stream,
+)
 from airr.llm.protocol import Completion, CutShort, Request, StopReason, Usage
 from airr.llm.retry import Retry, Transient
 from airr.llm.tokens import clean, estimated_tokens
@@ -69,6 +77,7 @@ class Anthropic:
             name="Anthropic", url=str(self._client.base_url), key_variable=KEY_VARIABLE, key=key
         )
         self._traffic = Traffic(concurrency=concurrency, retry=retry or Retry())
+        self._is_hosted = base_url is None
         self._told: set[str] = set()
 
     @property
@@ -80,6 +89,27 @@ class Anthropic:
         """Answer one request; see `Provider`."""
         self._tell_if_ignored(request)
         return await self._traffic.send(request, self._attempt)
+
+    def check(self, model: str) -> None:
+        """Find out whether the key is accepted and the model known, by a look at its description.
+
+        That costs nothing. Whatever else goes wrong shows at the first question, which is patient;
+        so does a gateway's want of descriptions.
+
+        Raises:
+            ProviderError: it is not so.
+        """
+        with anthropic.Anthropic(
+            api_key=self._client.api_key,
+            base_url=self._client.base_url,
+            max_retries=0,
+            timeout=CHECK_SECONDS,
+        ) as client:
+            try:
+                client.models.retrieve(model)
+            except anthropic.APIError as error:
+                if is_final(error, hosted=self._is_hosted):
+                    raise self._fault(error, model) from error
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -34,6 +34,10 @@ STREAMED_STATUS: Mapping[str, int] = {
 """An error inside a stream comes under HTTP 200: its type says which status it would have had."""
 
 
+CHECK_SECONDS = 10.0
+"""How long a look at a model's description may take: what comes later says nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """Where requests go, in the words of an error message, and the key that none may quote."""
@@ -69,6 +73,17 @@ def retry_after(headers: Mapping[str, str]) -> float:
         return max(0.0, float(headers.get("retry-after", "0")))
     except ValueError:
         return 0.0  # a date: no model endpoint sends one
+
+
+def is_final(error: Exception, *, hosted: bool) -> bool:
+    """Tell whether what answered a look at a model's description refuses every question too.
+
+    A key may be good for questions and not for that (OpenAI's scopes), and what stands in for a
+    provider may have no descriptions.
+    """
+    status = getattr(error, "status_code", None)
+    lacks_scope = "scope" in str(error).lower()
+    return (status == 401 and not lacks_scope) or (status == 404 and hosted)
 
 
 def fault_of(refusal: Refusal, endpoint: Endpoint, model: str) -> Transient | AirrError:

@@ -19,7 +19,7 @@ import openai
 from airr.errors import AirrError, ProviderError
 from airr.llm.chunks import Chunks
 from airr.llm.effort import effort_of
-from airr.llm.faults import Endpoint, Refusal, fault_of, retry_after
+from airr.llm.faults import CHECK_SECONDS, Endpoint, Refusal, fault_of, is_final, retry_after
 from airr.llm.protocol import Completion, CutShort, Request
 from airr.llm.retry import Retry, Transient
 from airr.llm.traffic import Traffic
@@ -84,6 +84,24 @@ class OpenAI:
     async def complete(self, request: Request) -> Completion:
         """Answer one request; see `Provider`."""
         return await self._traffic.send(request, self._attempt)
+
+    def check(self, model: str) -> None:
+        """Do as `Anthropic.check` does.
+
+        Raises:
+            ProviderError: the key is not accepted, or the model not known.
+        """
+        with openai.OpenAI(
+            api_key=self._client.api_key,
+            base_url=self._client.base_url,
+            max_retries=0,
+            timeout=CHECK_SECONDS,
+        ) as client:
+            try:
+                client.models.retrieve(model)
+            except openai.APIError as error:
+                if is_final(error, hosted=self._is_hosted):
+                    raise self._fault(error, model) from error
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 import yaml
@@ -124,7 +124,8 @@ def run_verb(place: Place, verb: str, arguments: list[str], given: dict[str, str
     if verb in REHEARSED and "+dry_run" not in line:
         arguments = [*arguments, "+dry_run=true"]
     assert verb in REHEARSED | READING
-    with patch("airr.providers.trouble_with", return_value=None):
+    nothing_amiss = {"trouble_with": Mock(return_value=None), "check_access": Mock()}
+    with patch.multiple("airr.providers", **nothing_amiss):
         assert place.run(verb, *arguments, **variables)
 
 

@@ -176,9 +176,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         status, body = 200, b""
-        if self.path != "/health":
+        if "/models/" in self.path:
+            status, body = self._described(self.server.loopback.key)
+        elif self.path != "/health":
             status, body = self.server.loopback.batches.look(self.path, self.server.loopback.url)
         self._send(status, body)
+
+    def _described(self, key: str | None) -> tuple[int, bytes]:
+        """Return what there is to say of a model to who has the key."""
+        model = self.path.rpartition("/")[2]
+        is_anthropic = "anthropic-version" in self.headers
+        if key and self.headers.get("authorization") != f"Bearer {key}":
+            said = f"invalid key {self.headers.get('authorization')}"
+            return 401, wire.error_body(is_anthropic, 401, said, None)
+        if model not in MODELS:
+            return 404, wire.error_body(is_anthropic, 404, f"model: {model}", "model_not_found")
+        return 200, json.dumps({"id": model, "type": "model", "object": "model"}).encode()
 
     def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from airr.errors import ProviderError
+from airr.llm.faults import is_final
 from airr.llm.protocol import ContextTooLong, StopReason
-from tests.llm.cases import MODEL, impatient, request, serving
+from tests.llm.cases import MODEL, impatient, request, serving, serving_at
 from tests.llm.loopback import KEY, Asked, Fault, Loopback, Reply
 
 pytestmark = pytest.mark.parametrize("kind", ["anthropic", "openai"])
@@ -180,3 +181,41 @@ async def test_the_sdk_sends_the_key_and_nothing_else_of_the_environment(kind: s
             await provider.complete(request(model=MODEL[kind]))
     assert loopback.asked[0].headers["authorization"] == f"Bearer {KEY}"
     assert KEY not in str(loopback.asked[0].body)
+
+
+async def test_a_wrong_key_is_found_by_a_look_at_the_model_and_no_question(kind: str):
+    with Loopback(lambda _: "yes") as loopback:
+        async with serving(kind, loopback, api_key="sk-wrong") as provider:
+            with pytest.raises(ProviderError, match="does not accept the key") as told:
+                provider.check(MODEL[kind])
+        async with serving(kind, loopback) as provider:
+            provider.check(MODEL[kind])
+            provider.check("alias of a gateway, which describes no models")
+    assert "sk-wrong" not in str(told.value)
+    assert loopback.asked == []
+
+
+async def test_an_endpoint_that_describes_nothing_or_is_down_is_no_reason_to_refuse(kind: str):
+    with Loopback(lambda _: "yes") as loopback:
+        address = loopback.url
+    async with serving_at(kind, address) as provider:
+        provider.check(MODEL[kind])
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "hosted", "final"),
+    [
+        (401, "invalid x-api-key", True, True),
+        (401, "Missing scopes: api.model.read", True, False),
+        (403, "no permission", True, False),
+        (404, "model: gpt-nine", True, True),
+        (404, "no such page", False, False),
+        (529, "overloaded", True, False),
+    ],
+)
+def test_only_what_refuses_every_question_is_final(
+    kind: str, status: int, said: str, hosted: bool, final: bool
+):
+    error = Exception(f"{kind}: {said}")
+    error.status_code = status  # pyright: ignore[reportAttributeAccessIssue]
+    assert is_final(error, hosted=hosted) is final
