@@ -16,7 +16,9 @@ from airr.records import (
     Patch,
     Reason,
     Run,
+    RunKey,
     RunState,
+    Screening,
     Trial,
     Update,
     Wanted,
@@ -27,7 +29,10 @@ from airr.records import (
 CallKey = tuple[str, str, datetime]
 """A request may be billed more than once: cancelled first, and asked again after a restart."""
 
-Row = Idea | Patch | Call | Run | OutcomeRow | Update
+Rung = tuple[str, int]
+"""(idea id, rung of the screen)."""
+
+Row = Idea | Patch | Call | Run | Screening | OutcomeRow | Update
 
 
 class Book:
@@ -41,11 +46,12 @@ class Book:
         self.ideas: dict[str, Idea] = {}
         self.runs: dict[str, Run] = {}
         self.calls: dict[CallKey, Call] = {}
+        self.screens: dict[Rung, Screening] = {}
         self.outcomes: dict[Wanted, Outcome] = {}
         self.updates: dict[int, Update] = {}
         self.patched: set[str] = set()
         self.applied: dict[str, list[Patch]] = {}
-        for kind in (Idea, Patch, Call, Run, OutcomeRow, Update):
+        for kind in (Idea, Patch, Call, Run, Screening, OutcomeRow, Update):
             self._mirror(read_records(ledger.folder, kind))
 
     def enter(self, rows: Sequence[Row] = ()) -> None:
@@ -71,13 +77,19 @@ class Book:
         used = [*self.runs.values(), *self.updates.values()]
         return sum(one.gpu_seconds for one in used) / 3600
 
-    def next_attempt(self, wanted: Wanted) -> int:
-        """Return the number of the next attempt at a run."""
-        return max((run.attempt for run in self._past(wanted)), default=-1) + 1
+    def is_over(self, goal: RunKey) -> bool:
+        """Tell whether it is known what came of a run, and not only of an attempt at it."""
+        if goal.rung is None:
+            return (goal.idea_id, goal.repeat) in self.outcomes
+        return (goal.idea_id, goal.rung) in self.screens
 
-    def bad_nodes(self, wanted: Wanted) -> tuple[str, ...]:
+    def next_attempt(self, goal: RunKey) -> int:
+        """Return the number of the next attempt at a run."""
+        return max((run.attempt for run in self._past(goal)), default=-1) + 1
+
+    def bad_nodes(self, goal: RunKey) -> tuple[str, ...]:
         """Return the nodes that failed under earlier attempts."""
-        failed = {run.node for run in self._past(wanted) if run.state is RunState.NODE_FAIL}
+        failed = {run.node for run in self._past(goal) if run.state is RunState.NODE_FAIL}
         return tuple(sorted(failed - {""}))
 
     def mended(self, outcome: Outcome) -> int:
@@ -93,11 +105,15 @@ class Book:
 
         A crash that is not to be mended is entered along with the outcome of its idea.
         """
-        wanted = (idea_id, 0)
-        crashes = [run for run in self._past(wanted) if run.reason is Reason.CRASH]
-        if wanted in self.outcomes or len(crashes) < len(self.applied.get(idea_id, ())):
+        crashes = [
+            run
+            for run in self.runs.values()
+            if (run.idea_id, run.repeat, run.reason) == (idea_id, 0, Reason.CRASH)
+        ]
+        is_over = (idea_id, 0) in self.outcomes
+        if is_over or len(crashes) < len(self.applied.get(idea_id, ())):
             return None
-        return max(crashes, key=lambda run: run.attempt, default=None)
+        return crashes[-1] if crashes else None
 
     def ideas_of(self, epoch: int) -> tuple[Idea, ...]:
         """Return the ideas of one epoch, in order."""
@@ -108,8 +124,9 @@ class Book:
         before = (idea for idea in self.ideas.values() if idea.place < (epoch, first))
         return trials_of(before, settled(self.outcomes))
 
-    def _past(self, wanted: Wanted) -> list[Run]:
-        return [run for run in self.runs.values() if (run.idea_id, run.repeat) == wanted]
+    def _past(self, goal: RunKey) -> list[Run]:
+        wanted = (goal.idea_id, goal.repeat, goal.rung)
+        return [run for run in self.runs.values() if (run.idea_id, run.repeat, run.rung) == wanted]
 
     def _mirror(self, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -120,14 +137,19 @@ class Book:
                     self.runs[row.id] = row
                 case Call():
                     self.calls[_key(row)] = row
+                case Screening():
+                    self.screens[row.idea_id, row.rung] = row
                 case OutcomeRow():
                     self.outcomes[row.idea_id, row.repeat] = outcome_of(row)
                 case Update():
                     self.updates[row.epoch] = row
                 case Patch():
-                    if row.applied:
-                        self.patched.add(row.idea_id)
-                        self.applied.setdefault(row.idea_id, []).append(row)
+                    self._mirror_patch(row)
+
+    def _mirror_patch(self, patch: Patch) -> None:
+        if patch.applied:
+            self.patched.add(patch.idea_id)
+            self.applied.setdefault(patch.idea_id, []).append(patch)
 
 
 def _key(call: Call) -> CallKey:

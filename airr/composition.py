@@ -48,10 +48,20 @@ def compositions(config_name: str, arguments: Sequence[str]) -> list[dict[str, A
     with initialize_config_dir(version_base="1.3", config_dir=str(resource("conf"))):
         try:
             jobs = _jobs(overrides) if is_multirun(arguments) else [overrides]
-            return [plain(compose(config_name, job)) for job in jobs]
+            return [_with_screen(plain(compose(config_name, job)), config_name) for job in jobs]
         except (HydraException, OmegaConfBaseException) as error:
             known = [*_settings(plain(compose(config_name)))]
             raise ConfigError(_explained(error, known)) from error
+
+
+def _with_screen(composed: dict[str, Any], config_name: str) -> dict[str, Any]:
+    """Return a composition in which the environment of the screen, named alone, stands in full."""
+    search: dict[str, Any] = composed.get("search", {})
+    screen: dict[str, Any] = search.get("screen", {})
+    if not isinstance(name := screen.get("env"), str):
+        return composed
+    env = plain(compose(config_name, [f"env={name}"]))["env"]
+    return {**composed, "search": {**search, "screen": {**screen, "env": env}}}
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:

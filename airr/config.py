@@ -128,6 +128,11 @@ class Env:
     checkpoint_limit_mb: float
     patch_limit_kb: float
     budget_seconds: float
+    shortened_by: dict[str, float] | None
+    """Variables of training, with their values in a full run; a shorter one gets its share of them.
+
+    Empty where training keeps to its deadline; None where it cannot be made shorter.
+    """
     score_seconds: float
     nodes: int
     gpus: int
@@ -240,6 +245,19 @@ class IslandsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenSettings:
+    """How ideas are tried before they get a full run: at rungs, each a share of the budget.
+
+    Of what a rung scores the best share `promote` goes on. `env` is the environment of the rungs;
+    None is the campaign's own.
+    """
+
+    rungs: tuple[float, ...]
+    promote: float
+    env: Env | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """How the next ideas are chosen. `name` is that of a module of airr/researcher."""
 
@@ -257,6 +275,7 @@ class Search:
     """With how many seeds the unmodified codebase is run."""
     overlap: float
     """The share of an epoch that may still run when the next one is proposed."""
+    screen: ScreenSettings
     own: NoSettings | SteadySettings | TreeSettings | IslandsSettings
     """The settings that only this strategy has; in the configuration they stand among the rest."""
 

@@ -10,7 +10,7 @@ import platform
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,9 +25,15 @@ from airr.executor.codebases import read_tree
 from airr.executor.executor import Executor
 from airr.executor.jobs import Scheduler
 from airr.executor.mending import Mending
-from airr.executor.plans import env_folder, preflight_plan, training_plan, with_seals
+from airr.executor.plans import (
+    env_folder,
+    preflight_plan,
+    rungs_of,
+    training_plan,
+    with_seals,
+)
 from airr.executor.preflight import Preflight
-from airr.forecast import Hours, hours_of
+from airr.forecast import Hours, Left, hours_of
 from airr.forks import begin_with, fork
 from airr.headlog import logged_into
 from airr.lease import Lease
@@ -39,6 +45,7 @@ from airr.policy.settings import RlConfig
 from airr.policy.stages import Stages
 from airr.reinforcement import Reinforcement
 from airr.roles import idea_questions, ideator_of, implementer_of
+from airr.screens import halving_of
 from airr.start import Start
 from airr.tracker import Tracker
 from airr.workspace import Workspace, write_atomically
@@ -122,6 +129,7 @@ def assemble(start: Start, uid: str, lease: Lease) -> Head:
     check_known_costs(config.budget, journal.unpriced)
     book = Book(ledger, journal)
     purse = Purse(journal, prices, config.budget, list(book.calls.values()))
+    rungs = tuple(replace(one, plan=with_seals(one.plan)) for one in rungs_of(config))
     scheduler = Scheduler(
         workspace=workspace,
         book=book,
@@ -132,6 +140,7 @@ def assemble(start: Start, uid: str, lease: Lease) -> Head:
         seed=config.seed,
         uid=uid,
         clock=time.time,
+        rungs=rungs,
         limit=start.shared.nodes,
         mending=Mending(runs=config.implement.repair_runs, seconds=config.implement.repair_seconds),
     )
@@ -154,6 +163,8 @@ def assemble(start: Start, uid: str, lease: Lease) -> Head:
         gpu=gpu,
         run_gpu_hours=run_hours(config).gpu_most,
         now=now,
+        rungs=rungs,
+        halving=halving_of(config),
     )
     if isinstance(config, RlConfig):
         campaign = Reinforcement(
@@ -208,6 +219,21 @@ def run_hours(config: Config, runs: int = 1) -> Hours:
         budget_seconds=env.budget_seconds,
         score_seconds=env.score_seconds,
     )
+
+
+def hours_to_come(config: Config, left: Left) -> Hours:
+    """Return what all runs may take that are left, those of a screen included."""
+    hours = run_hours(config, left.most_runs)
+    for rung, runs in zip(rungs_of(config), left.screens, strict=True):
+        plan = rung.plan
+        hours += hours_of(
+            sum(runs),
+            nodes=plan.nodes,
+            gpus=plan.gpus,
+            budget_seconds=plan.budget_seconds,
+            score_seconds=plan.score_seconds,
+        )
+    return hours
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from airr.config import Metric
-from airr.records import BASELINE, Failed, Idea, Outcome, Scored, Wanted, Withheld
+from airr.records import BASELINE, Dropped, Failed, Idea, Outcome, Scored, Wanted, Withheld
 from airr.significance import LEVEL, holm, welch
 
 
@@ -22,7 +22,7 @@ class Verdict:
     idea: Idea
     searched: float | None
     scores: tuple[float, ...]
-    failures: tuple[Failed | Withheld, ...]
+    failures: tuple[Failed | Withheld | Dropped, ...]
     gain: float | None
     p_value: float | None
 
@@ -77,7 +77,9 @@ def scores_of(idea_id: str, outcomes: Mapping[Wanted, Outcome]) -> tuple[float, 
     )
 
 
-def failures_of(idea_id: str, outcomes: Mapping[Wanted, Outcome]) -> tuple[Failed | Withheld, ...]:
+def failures_of(
+    idea_id: str, outcomes: Mapping[Wanted, Outcome]
+) -> tuple[Failed | Withheld | Dropped, ...]:
     """Return the runs of a codebase that have no score, or one that cannot be."""
     return tuple(
         outcome

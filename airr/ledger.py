@@ -1,4 +1,4 @@
-"""The ledger: six Parquet tables with one writer and any number of readers.
+"""The ledger: seven Parquet tables with one writer and any number of readers.
 
     ledger/manifest.json             which parts are live; replaced atomically by each commit
     ledger/<table>/part-*.parquet    rows, in the order in which they were appended
@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airr.errors import Damaged, WorkspaceError
-from airr.records import Call, Idea, OutcomeRow, Patch, Run, Update
+from airr.records import Call, Idea, OutcomeRow, Patch, Run, Screening, Update
 from airr.workspace import names_in, write_atomically
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ TABLES: Mapping[str, type] = {
     "patches": Patch,
     "calls": Call,
     "runs": Run,
+    "screens": Screening,
     "outcomes": OutcomeRow,
     "updates": Update,
 }
@@ -66,6 +67,7 @@ class Tables:
     patches: pd.DataFrame
     calls: pd.DataFrame
     runs: pd.DataFrame
+    screens: pd.DataFrame
     outcomes: pd.DataFrame
     updates: pd.DataFrame
 

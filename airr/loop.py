@@ -15,7 +15,7 @@ from airr.config import Config
 from airr.errors import AirrError, BudgetSpent
 from airr.estimates import baseline_of, seeding_of
 from airr.executor.executor import Executor, all_ended
-from airr.records import Idea, Outcome, Scored, how_it_ended
+from airr.records import BASELINE, SCORED, Idea, Outcome, Scored, how_it_ended
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,12 @@ class Loop(ABC, Generic[AnyConfig]):
     async def _measure_baseline(self) -> Scored:
         """Return the score of the unmodified codebase, which every campaign runs first."""
         seeds = range(self.config.search.baseline_seeds)
-        await all_ended(self.executor.measure_baseline(seed) for seed in seeds)
+        await all_ended(
+            [
+                *(self.executor.measure_baseline(seed) for seed in seeds),
+                self.executor.screen_baseline(),
+            ]
+        )
         outcome = baseline_of(self.book.outcomes)
         assert outcome is not None
         if not isinstance(outcome, Scored):
@@ -94,7 +99,25 @@ class Loop(ABC, Generic[AnyConfig]):
                 "Once that is mended, start anew: remove "
                 f"{Path(self.config.root) / self.config.campaign}, or name another campaign=."
             )
+        self._check_screens()
         return outcome
+
+    def _check_screens(self) -> None:
+        """Refuse a screen in which not even the unmodified codebase comes to a score.
+
+        Raises:
+            AirrError: it is so.
+        """
+        for screening in self.book.screens.values():
+            if screening.idea_id != BASELINE or screening.status == SCORED:
+                continue
+            raise AirrError(
+                f"the unmodified codebase of env={screening.env} has no score with "
+                f"{screening.share:g} of its budget, which is {screening.budget_seconds:g} s: "
+                f"{screening.reason} while {screening.stage}.\n{screening.detail}\n"
+                "No screen could rank ideas like that. Take a larger share, search.screen.rungs="
+                "[...], in another campaign=NEWNAME."
+            )
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
-from airr.config import Bench, Config, LocalSettings, Search
+from airr.config import Bench, Config, LocalSettings, ScreenSettings, Search
 from airr.errors import ConfigError
 
 Numbers = Mapping[str, float]
@@ -65,6 +66,7 @@ def check_campaign(config: Config) -> None:
         if not role.model.strip():
             raise ConfigError(f"llm.{name}.model is empty: which model is it?")
     _check_strategy(search)
+    _check_screen(search.screen, config)
 
 
 def check_bench(bench: Bench) -> None:
@@ -83,6 +85,7 @@ def check_bench(bench: Bench) -> None:
         "env.disk_gb": env.disk_gb,
         "env.checkpoint_limit_mb": env.checkpoint_limit_mb,
         "env.patch_limit_kb": env.patch_limit_kb,
+        **{f"env.shortened_by.{name}": most for name, most in (env.shortened_by or {}).items()},
         "cluster.tick_seconds": cluster.tick_seconds,
     }
     not_negative: dict[str, float] = {
@@ -128,6 +131,60 @@ def _check_strategy(search: Search) -> None:
         raise ConfigError(f"search.overlap={search.overlap}: it must be at least 0, and below 1")
     if search.overlap and search.name == "steady_state":
         raise ConfigError("search.overlap: search=steady_state has no epochs that could overlap")
+
+
+def _check_screen(screen: ScreenSettings, config: Config) -> None:
+    """Refuse a screen that would compare nothing, or save nothing."""
+    env, own, rungs = screen.env or config.env, config.env, screen.rungs
+    there, listed = f"search.screen.env={env.name}", f"search.screen.rungs={[*rungs]}"
+    rising = all(a < b for a, b in itertools.pairwise((0.0, *rungs)))
+    is_whole = rungs[-1:] == (1.0,)
+    rules = (
+        (
+            env is not own and not rungs,
+            f"{there} says where ideas are screened, and search.screen.rungs with which shares of "
+            "its budget: all of it is [1]",
+        ),
+        (
+            not rising or max((0.0, *rungs)) > 1 or (is_whole and env is own),
+            f"{listed}: rungs are shares of the budget that rise, each above 0 and below 1; with "
+            "search.screen.env the last may be 1",
+        ),
+        (
+            not 0 < screen.promote < 1,
+            f"search.screen.promote={screen.promote}: it must be above 0, and below 1",
+        ),
+        (
+            env.folder != own.folder,
+            f"{there} is the codebase envs/{env.folder}, and env={own.name} is envs/{own.folder}: "
+            "patches of one do not fit the other",
+        ),
+        (
+            env.metric.direction is not own.metric.direction,
+            f"{there}: its {env.metric.name} ranks ideas the other way round",
+        ),
+        (
+            bool(rungs) and rungs != (1.0,) and env.shortened_by is None,
+            f"{listed}: a training of env={env.name} cannot be made shorter (env.shortened_by is "
+            "null), so a screen would save nothing. Where the same codebase has a smaller scale: "
+            "search.screen.env=NAME search.screen.rungs=[1]",
+        ),
+        (
+            bool(rungs) and config.search.name == "steady_state",
+            "search.screen: search=steady_state has no epochs, whose best could be promoted",
+        ),
+        (
+            bool(rungs) and config.search.ideas_per_epoch == 1,
+            "search.screen: of one idea an epoch there is no best share to promote",
+        ),
+        (
+            config.cluster.pack > 1 and env.nodes > 1,
+            f"{there} takes {env.nodes} whole nodes a run: set cluster.pack=1",
+        ),
+    )
+    for is_broken, said in rules:
+        if is_broken:
+            raise ConfigError(said)
 
 
 def _refuse_below(least: int, numbers: Numbers) -> None:

@@ -8,7 +8,7 @@ Standard library only: the worker on a compute node reads these before torch is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -35,12 +35,13 @@ class Origin(StrEnum):
 
 
 class Stage(StrEnum):
-    """Where on its way an idea failed."""
+    """Where on its way an idea failed, or was dropped."""
 
     IDEATE = "ideate"
     IMPLEMENT = "implement"
     PREFLIGHT = "preflight"
     QUEUE = "queue"
+    SCREEN = "screen"
     TRAIN = "train"
     SCORE = "score"
 
@@ -84,6 +85,8 @@ class Reason(StrEnum):
     """The model's answer for a position depends on what follows it."""
     IMPLAUSIBLE = "implausible"
     """The metric is too good to be believed without verification."""
+    OUTRANKED = "outranked"
+    """Others did better in the screen, and had its full run."""
     DISK_FULL = "disk_full"
     """The candidate ran out of disk space or over its file-size limit."""
     TOO_MANY_PROCESSES = "too_many_processes"
@@ -210,16 +213,26 @@ class Codebase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunKey:
-    """Which run of a codebase: `repeat` sets the seed; `attempt` counts its retries."""
+    """Which run of a codebase: `repeat` sets the seed; `attempt` counts its retries.
+
+    `rung` is that of a screen; None is a full run.
+    """
 
     idea_id: str
     repeat: int = 0
     attempt: int = 0
+    rung: int | None = None
 
     @property
     def name(self) -> str:
         """Return the run's name, the same in squeue, files, ledger and logs."""
-        return f"{self.idea_id}.r{self.repeat}.a{self.attempt}"
+        kind = f"r{self.repeat}" if self.rung is None else f"s{self.rung}"
+        return f"{self.idea_id}.{kind}.a{self.attempt}"
+
+    @property
+    def goal(self) -> RunKey:
+        """Return what every attempt of it is for: its first one."""
+        return replace(self, attempt=0)
 
 
 Wanted = tuple[str, int]
@@ -249,7 +262,7 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One attempt of a codebase on a node, once it has ended.
+    """One attempt of a codebase on a node, once it has ended; `rung` is null for a full run.
 
     `stage` and `reason` are null where it gave a score. They stand here for each attempt; as the
     idea's outcome, once, stands what came of the last one.
@@ -259,6 +272,7 @@ class Run:
     idea_id: str
     repeat: int
     attempt: int
+    rung: int | None = None
     seed: int
     codebase_sha256: str
     batch: str
@@ -339,12 +353,37 @@ class Withheld:
     ended_at: datetime
 
 
-Outcome = Scored | Failed | Withheld
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """No result, for the idea was not worth a full run, or the rest of one, beside the others.
+
+    That is no failure of it, and no score: it is no parent.
+    """
+
+    idea_id: str
+    repeat: int = 0
+    attempt: int = 0
+    stage: Stage
+    reason: Reason
+    detail: str
+    train_seconds: float = 0.0
+    score_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    log_tail: str = ""
+    scorer_version: str = ""
+    reported: Mapping[str, float] = field(default_factory=dict[str, float])
+    ended_at: datetime
+
+
+Outcome = Scored | Failed | Withheld | Dropped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeRow:
-    """The ledger's form of an outcome: one table, `status` is scored, failed or withheld."""
+    """The ledger's form of an outcome: one table, `status` says which kind it is.
+
+    `reward` is 0 unless it is scored.
+    """
 
     idea_id: str
     repeat: int
@@ -365,15 +404,41 @@ class OutcomeRow:
     ended_at: datetime
 
 
-def how_it_ended(outcome: Failed | Withheld) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screening:
+    """What came of a codebase at one rung of the screen, with a share of the budget.
+
+    `metric` compares with others of the same rung alone. It is null for a failure, which is the
+    outcome of the idea too; `status` is scored, failed or withheld.
+    """
+
+    idea_id: str
+    rung: int
+    attempt: int
+    env: str
+    share: float
+    budget_seconds: float
+    status: str
+    stage: Stage | None
+    reason: Reason | None
+    detail: str
+    metric: float | None
+    standard_error: float | None
+    train_seconds: float
+    score_seconds: float
+    wall_seconds: float
+    ended_at: datetime
+
+
+def how_it_ended(outcome: Failed | Withheld | Dropped) -> str:
     """Return in few words why an outcome is no score."""
     if isinstance(outcome, Withheld):
         return f"withheld, {outcome.reason}"
     return f"{outcome.reason} while {outcome.stage}"
 
 
-SCORED, FAILED, WITHHELD = "scored", "failed", "withheld"
-KINDS = {SCORED: Scored, FAILED: Failed, WITHHELD: Withheld}
+SCORED, FAILED, WITHHELD, DROPPED = "scored", "failed", "withheld", "dropped"
+KINDS = {SCORED: Scored, FAILED: Failed, WITHHELD: Withheld, DROPPED: Dropped}
 
 
 def row_of(outcome: Outcome) -> OutcomeRow:
@@ -385,6 +450,8 @@ def row_of(outcome: Outcome) -> OutcomeRow:
             absent = {"status": WITHHELD, "stage": Stage.SCORE, "reward": 0.0}
         case Failed():
             absent = {"status": FAILED, "metric": None, "standard_error": None, "reward": 0.0}
+        case Dropped():
+            absent = {"status": DROPPED, "metric": None, "standard_error": None, "reward": 0.0}
     return OutcomeRow(**asdict(outcome), **absent)
 
 

@@ -18,7 +18,7 @@ from airr.config import Config
 from airr.estimates import seeding_of
 from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
 from airr.executor.openruns import recover_open_runs
-from airr.executor.plans import training_plan
+from airr.executor.plans import rungs_of, training_plan
 from airr.forecast import Left, left_of
 from airr.forks import Heritage, heritage_of
 from airr.lease import Holder, holder_of
@@ -26,10 +26,11 @@ from airr.ledger import read_records
 from airr.llm.protocol import Request
 from airr.packing import Packing
 from airr.policy.settings import RlConfig
-from airr.records import Idea, Origin, OutcomeRow, Patch, Run, outcomes_of
+from airr.records import Idea, Origin, OutcomeRow, Patch, Run, Screening, outcomes_of
 from airr.researcher.questions import Conversation
 from airr.researcher.strategy import IdeaRequest, fresh
 from airr.roles import idea_questions, patch_questions
+from airr.screens import screen_so_far
 from airr.start import Start, start_of
 from airr.workspace import Workspace
 
@@ -79,8 +80,9 @@ def rehearse(
     ended = [run.id for run in read_records(workspace.ledger, Run)]
     open_runs = len(recover_open_runs(workspace, ended))
     largest = asyncio.run(start.cluster.largest_array())
-    packing = _next_packing(left.runs, config.cluster.pack, largest)
-    array = _next_array(start, packing) if packing else None
+    packing = _next_packing(left.stretches, config.cluster.pack, largest)
+    rung = next((rung for runs, rung in left.in_order if runs), None)
+    array = _next_array(start, packing, rung) if packing else None
     preview = asyncio.run(start.cluster.preview(array)) if array else None
     ideation, implementation = _first_questions(config)
     return Rehearsal(
@@ -108,6 +110,7 @@ def _left(config: Config, known: Workspace) -> Left:
         seeding=seeding_of(config.search),
         metric=config.env.metric,
         patched={patch.idea_id for patch in read_records(known.ledger, Patch) if patch.applied},
+        screen=screen_so_far(config, read_records(known.ledger, Screening)),
     )
 
 
@@ -119,6 +122,7 @@ def _left_of(config: Config, heritage: Heritage) -> Left:
         outcomes_of(heritage.outcomes),
         seeding=seeding_of(config.search),
         metric=config.env.metric,
+        screen=screen_so_far(config),
     )
 
 
@@ -128,11 +132,12 @@ def _next_packing(stretches: Sequence[int], pack: int, largest: int | None) -> P
     return Packing(runs=runs, most=pack) if runs else None
 
 
-def _next_array(start: Start, packing: Packing) -> JobArray:
+def _next_array(start: Start, packing: Packing, rung: int | None) -> JobArray:
     uid = start.charter.uid if start.charter else UNKNOWN_UID
     name = next_batch_name(start.workspace, uid)
+    config = start.config
     return array_of(
-        training_plan(start.config),
+        training_plan(config) if rung is None else rungs_of(config)[rung].plan,
         packing,
         name=name,
         folder=start.workspace.batch(name),

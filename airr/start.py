@@ -77,6 +77,10 @@ def start_of(
     shared = shared or shared_by([config])
     cluster = cluster_of(config, shared.slots)
     check_data(config)
+    if screened := config.search.screen.env:
+        there = replace(config, env=screened)
+        cluster_of(there, shared.slots)
+        check_data(there)
     prices = prices_of(config)
     answering = providers or providers_of(config)
     Prompts(config.prompts)

@@ -9,7 +9,19 @@ from math import hypot
 from typing import Any
 
 from airr.config import Metric
-from airr.records import BASELINE, Call, Failed, Idea, Outcome, Patch, Reason, Run, Scored, Withheld
+from airr.records import (
+    BASELINE,
+    Call,
+    Dropped,
+    Failed,
+    Idea,
+    Outcome,
+    Patch,
+    Reason,
+    Run,
+    Scored,
+    Withheld,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +87,11 @@ def _against(baseline: Scored, idea: Idea, outcome: Scored, metric: Metric) -> B
 def withheld(outcomes: Mapping[str, Outcome]) -> list[Withheld]:
     """Return the outcomes that wait for a verification."""
     return [outcome for outcome in outcomes.values() if isinstance(outcome, Withheld)]
+
+
+def dropped(outcomes: Mapping[Any, Outcome]) -> Counter[Reason]:
+    """Return how often each reason kept an idea from a full run."""
+    return Counter(o.reason for o in outcomes.values() if isinstance(o, Dropped))
 
 
 def failures(outcomes: Mapping[Any, Outcome]) -> Counter[Reason]:

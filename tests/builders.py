@@ -16,6 +16,7 @@ from airr.config import (
     PatchFormat,
     RewardFormula,
     Role,
+    ScreenSettings,
     Search,
     SteadySettings,
     TreeSettings,
@@ -58,6 +59,7 @@ SEARCH = Search(
     repeats=0,
     baseline_seeds=1,
     overlap=0.0,
+    screen=ScreenSettings(rungs=(), promote=0.5, env=None),
     own=NoSettings(),
 )
 OWN = {

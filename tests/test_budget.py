@@ -191,7 +191,10 @@ def usage_of(call: Call):
 # ---- GPU-hours -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seeds", [[], ["search.repeats=2", "search.baseline_seeds=2"]])
+@pytest.mark.parametrize(
+    "seeds",
+    [[], ["search.repeats=2", "search.baseline_seeds=2"], ["search.screen.rungs=[0.3]"]],
+)
 async def test_gpu_hours_never_pass_their_bound_and_a_larger_one_goes_on(
     seeds: list[str], tmp_path: Path
 ):
@@ -209,7 +212,8 @@ async def test_gpu_hours_never_pass_their_bound_and_a_larger_one_goes_on(
         async with take_the_head(start_of(parse_config(raw), raw, shared=shared)) as head:
             loop = asyncio.create_task(head.campaign.run())
             while not loop.done():
-                open_hours = len(head.scheduler.open) * 36 / 3600
+                plans = [run.batch.plan for run in head.scheduler.open.values()]
+                open_hours = sum(one.budget_seconds + one.score_seconds for one in plans) / 3600
                 most.append(head.book.gpu_hours() + open_hours)
                 await asyncio.sleep(0.02)
             loop.result()

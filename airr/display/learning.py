@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airr.config import Config
 from airr.display.tables import counted, models_text, role_text
+from airr.executor.plans import rungs_of
 from airr.policy.settings import RlConfig
 
 
@@ -20,7 +21,16 @@ def learning_of(config: Config) -> dict[str, str]:
             "llm": f"{role_text(llm.implementer)} implements",
             "rl": f"objective {config.rl.objective}, reward {config.rl.reward}: {much}",
         }
-    return {"llm": models_text(llm), "search": f"{search.name}: {much}"}
+    return {"llm": models_text(llm), "search": f"{search.name}: {much}", **_screen(config)}
+
+
+def _screen(config: Config) -> dict[str, str]:
+    """Return with what ideas are tried before full runs, where they are."""
+    rungs = [rung.in_words for rung in rungs_of(config)]
+    if not rungs:
+        return {}
+    best = f"the best {config.search.screen.promote:.0%}"
+    return {"screen": f"ideas are tried with {', then '.join(rungs)}; {best} of each go on"}
 
 
 def who_proposed(config: Config) -> str:

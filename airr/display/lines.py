@@ -5,7 +5,7 @@ from __future__ import annotations
 from airr.display.tables import counted, gain_text, number, usd_text
 from airr.estimates import settled
 from airr.head import Head
-from airr.records import Failed, Wanted, Withheld
+from airr.records import Dropped, Failed, Wanted, Withheld
 from airr.summary import best_ideas, spend_of
 from airr.titles import title_of
 
@@ -37,6 +37,8 @@ def outcome_line(head: Head, wanted: Wanted) -> str:
         idea_id, what = f"{idea_id} again", f"with seed {head.config.seed + repeat}"
     if isinstance(outcome, Failed):
         return f"{idea_id}  failed ({outcome.reason} while {outcome.stage})  {what}"
+    if isinstance(outcome, Dropped):
+        return f"{idea_id}  dropped ({outcome.reason} while {outcome.stage})  {what}"
     metric = head.config.env.metric
     if isinstance(outcome, Withheld):
         return f"{idea_id}  held back until verified: {outcome.detail}  {what}"

@@ -45,7 +45,7 @@ from airr.policy.progress import epochs_of
 from airr.records import BASELINE, Patch, Scored, Wanted, trials_of
 from airr.reinforcement import Reinforcement
 from airr.researcher.bandit import records_of
-from airr.summary import best_ideas, failures, time_spent, withheld
+from airr.summary import best_ideas, dropped, failures, time_spent, withheld
 from airr.titles import title_of
 
 BEST_SHOWN = 10
@@ -152,7 +152,7 @@ def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
     calls, runs = book.calls_so_far(), list(book.runs.values())
     patches = read_records(head.workspace.ledger, Patch)
     scored = sum(isinstance(outcome, Scored) for outcome in ideas.values())
-    failed = failure_line(failures(ideas))
+    failed = failure_line(failures(ideas), dropped(ideas))
     left = len(book.ideas) - len(ideas)
     lines = [
         f"{counted(len(book.ideas), 'idea')}: {scored} scored, {failed}"
@@ -214,6 +214,7 @@ def _panel(head: Head, seconds: float) -> Group:
     steps = Counter(head.campaign.executor.steps.get(idea.id, Step.WAITING) for idea in ideas)
     states = Counter(run.state for run in head.scheduler.open.values())
     outcomes = settled(book.outcomes)
+    ended = {key: outcome for key, outcome in outcomes.items() if key != BASELINE}
     best = best_ideas(book.ideas, outcomes, config.env.metric, 1)
     baseline = outcomes.get(BASELINE)
     done, total = steps[Step.DONE], config.search.ideas_per_epoch
@@ -227,7 +228,7 @@ def _panel(head: Head, seconds: float) -> Group:
     table.add_row(
         "runs",
         f"{states[TaskState.RUNNING]} running, {states[TaskState.PENDING]} queued; "
-        f"{failure_line(failures({k: o for k, o in outcomes.items() if k != BASELINE}))}",
+        f"{failure_line(failures(ended), dropped(ended))}",
     )
     if isinstance(baseline, Scored):
         lead = f"{gain_text(best[0])} by {best[0].idea.id}" if best else "no idea scored yet"

@@ -13,7 +13,7 @@ from airr.display.screen import Screen
 from airr.display.tables import counted, number
 from airr.forecast import hours_of
 from airr.measuring import Measurement, Measuring, check_measurement
-from airr.records import Codebase, Failed
+from airr.records import Codebase, Dropped, Failed
 
 
 @asynccontextmanager
@@ -84,7 +84,7 @@ def news_of(measuring: Measuring, idea_id: str, repeat: int) -> str:
     """Return what became of a run, on one line."""
     outcome = measuring.book.outcomes[idea_id, repeat]
     name = f"{idea_id} seed {measuring.config.seed + repeat}"
-    if isinstance(outcome, Failed):
+    if isinstance(outcome, Failed | Dropped):
         return f"{name}  failed ({outcome.reason} while {outcome.stage})"
     metric = measuring.config.metric
     return f"{name}  {metric.name} {number(outcome.metric, outcome.standard_error)}"

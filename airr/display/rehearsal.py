@@ -7,6 +7,7 @@ from airr.config import Config, Sandbox
 from airr.display.learning import learning_of, way_of_learning
 from airr.display.tables import UNSHIELDED, counted, duration
 from airr.executor.arrays import MOST_AT_ONCE
+from airr.executor.plans import rungs_of
 from airr.forecast import (
     Left,
     arrays_of,
@@ -15,7 +16,7 @@ from airr.forecast import (
     implementer_calls,
     least_seconds,
 )
-from airr.head import run_hours
+from airr.head import hours_to_come, run_hours
 from airr.llm.protocol import Request
 from airr.policy.settings import Prompt, RlConfig
 from airr.rehearsal import UNKNOWN_UID, Rehearsal
@@ -82,17 +83,20 @@ def _to_come(rehearsal: Rehearsal) -> str:
             f"{way_of_learning(config)[1]}=N"
         )
     env, pack = config.env, config.cluster.pack
-    hours = run_hours(config, left.most_runs)
+    hours = hours_to_come(config, left)
     largest = min(pack * (rehearsal.largest_array or MOST_AT_ONCE), MOST_AT_ONCE)
     fewest, most = arrays_of(left, largest)
     tasks_at_once = rehearsal.preview.at_once if rehearsal.preview else None
     at_once = pack * tasks_at_once if tasks_at_once else None
     beside = f"{at_once} runs side by side" if at_once else "every run of an epoch side by side"
-    seconds = least_seconds(left, env.budget_seconds, at_once)
+    seconds = least_seconds(left.runs, env.budget_seconds, at_once)
+    for rung, runs in zip(rungs_of(config), left.screens, strict=True):
+        seconds += least_seconds(runs, rung.plan.budget_seconds, at_once)
     implementing = implementer_calls(left, config.implement)
     return _lines(
         ideas=f"{sum(left.to_propose)} to propose, {left.to_implement} to implement",
         runs=f"{left.total_runs}{_of_what(rehearsal)}",
+        **_screens(rehearsal),
         arrays=f"{_range(fewest, most)}; what is ready at one moment goes out as one array"
         f"{'' if rehearsal.largest_array else ' (MaxArraySize is not known now)'}",
         calls=f"{_asking(config, left)}{_range(*implementing)} for diffs",
@@ -103,6 +107,19 @@ def _to_come(rehearsal: Rehearsal) -> str:
         time=f"{duration(seconds)} of training at least with {beside}, if each uses its budget of "
         f"{duration(env.budget_seconds)}",
     )
+
+
+def _screens(rehearsal: Rehearsal) -> dict[str, str]:
+    """Return what is tried at the rungs of a screen before it gets a full run."""
+    config, left = rehearsal.config, rehearsal.left
+    rungs = [
+        f"{sum(runs)} with {rung.in_words} ({duration(rung.plan.budget_seconds)})"
+        for rung, runs in zip(rungs_of(config), left.screens, strict=True)
+    ]
+    if not rungs:
+        return {}
+    said = f"{', '.join(rungs)}, at most; the best {config.search.screen.promote:.0%} of each go on"
+    return {"screens": said}
 
 
 def _asking(config: Config, left: Left) -> str:

@@ -115,12 +115,15 @@ def number(metric: float, error: float | None) -> str:
     return f"{metric:.4f}" if error is None else f"{metric:.4f} ± {error:.4f}"
 
 
-def failure_line(failures: Mapping[Any, int]) -> str:
-    """Return how many ideas failed, by reason, the most frequent first."""
-    if not failures:
-        return "none failed"
-    reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(failures).most_common())
-    return f"{sum(failures.values())} failed: {reasons}"
+def failure_line(failures: Mapping[Any, int], dropped: Mapping[Any, int] | None = None) -> str:
+    """Return how many ideas were dropped and how many failed, by reason, the commonest first."""
+    given_up = f"{_by_reason(dropped, 'dropped')}, " if dropped else ""
+    return given_up + (_by_reason(failures, "failed") if failures else "none failed")
+
+
+def _by_reason(counts: Mapping[Any, int], verb: str) -> str:
+    reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(counts).most_common())
+    return f"{sum(counts.values())} {verb}: {reasons}"
 
 
 def withheld_lines(held: Sequence[Withheld]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from airr.book import Book
 from airr.budget import Bound
@@ -16,7 +16,9 @@ from airr.errors import BudgetSpent, WorkspaceError
 from airr.executor.codebases import Parent, Tree, pack, sha256_of, unpack
 from airr.executor.jobs import Scheduler
 from airr.executor.patches import Implementer
+from airr.executor.plans import Rung
 from airr.executor.results import describe_outcome, failure_of
+from airr.executor.screening import CohortScreen
 from airr.records import (
     BASELINE,
     Codebase,
@@ -25,12 +27,16 @@ from airr.records import (
     Outcome,
     Patch,
     Reason,
+    RunKey,
     Stage,
     row_of,
 )
+from airr.screens import Halving
 from airr.workspace import Workspace, write_atomically
 
 log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 
 class Step(StrEnum):
@@ -44,6 +50,8 @@ class Step(StrEnum):
     """A bound of the budget left no room to begin it, or to go on with it."""
     RUNNING = "running"
     """Its codebase is queued or on a node."""
+    SCREENED = "screened"
+    """It waits for the others of its epoch, whose best go on."""
     DONE = "done"
     """It has an outcome."""
 
@@ -72,10 +80,13 @@ class Executor:
         gpu: Bound,
         run_gpu_hours: float,
         now: Callable[[], datetime],
+        rungs: Sequence[Rung] = (),
+        halving: Halving | None = None,
     ) -> None:
         """Implement at most `at_once` ideas side by side; the scheduler has its own bound.
 
         An idea is begun if `run_gpu_hours`, what a run takes at most, still fit the bound `gpu`.
+        Where there are `rungs`, `halving` says which ideas go on to a full run.
         """
         self._workspace = workspace
         self._book = book
@@ -86,7 +97,10 @@ class Executor:
         self._gpu = gpu
         self._run_gpu_hours = run_gpu_hours
         self._now = now
-        self._in_hand: set[asyncio.Task[Outcome | None]] = set()
+        self._rungs = rungs
+        self._halving = halving
+        self._screens: list[CohortScreen] = []
+        self._in_hand: set[asyncio.Task[Any]] = set()
         self._covered = 0  # tasks in hand that wait for others in hand
         self._held_back = ""
         self.steps: dict[str, Step] = {}
@@ -100,7 +114,8 @@ class Executor:
     @property
     def waits_for_the_cluster(self) -> bool:
         """Tell whether something is in hand, and all of it waits for results of jobs alone."""
-        begun = len(self._in_hand) - self._covered - self._gpu.waiting
+        covered = self._covered + sum(screen.waiting for screen in self._screens)
+        begun = len(self._in_hand) - covered - self._gpu.waiting
         return self._scheduler.is_at_rest and self._scheduler.awaited == begun > 0
 
     async def run(self, ideas: Sequence[Idea], repeats: Repeats = once) -> AsyncIterator[Outcome]:
@@ -112,7 +127,8 @@ class Executor:
         Raises:
             BudgetSpent: once all others have come, if the budget had no room for some.
         """
-        tasks = [self._take_in_hand(self._outcome(idea, repeats)) for idea in ideas]
+        screen = self._screen_of(ideas)
+        tasks = [self._take_in_hand(self._outcome(idea, repeats, screen)) for idea in ideas]
         self.steps |= {idea.id: Step.WAITING for idea in ideas}
         try:
             for task in asyncio.as_completed(tasks):
@@ -145,40 +161,81 @@ class Executor:
             BudgetSpent: the budget has no room for it.
         """
         codebase = self._pack(BASELINE, self._baseline)
-        async with self._promised(BASELINE, repeat):
-            outcome = await self._take_in_hand(self._scheduler.run(codebase, repeat))
-        assert outcome is not None
-        return outcome
+        async with self._promised(RunKey(idea_id=BASELINE, repeat=repeat)):
+            return await self._take_in_hand(self._scheduler.run(codebase, repeat))
 
-    def _promised(self, idea_id: str, repeat: int = 0) -> AbstractAsyncContextManager[None]:
-        """Set aside what the run of an idea takes at most, unless that is spent already."""
-        done = (idea_id, repeat) in self._book.outcomes
+    async def screen_baseline(self) -> None:
+        """Run the unmodified codebase at every rung of the screen, as ideas are run there.
+
+        Raises:
+            BudgetSpent: the budget has no room for it.
+        """
+        codebase = self._pack(BASELINE, self._baseline)
+
+        async def run(rung: int) -> None:
+            async with self._promised(RunKey(idea_id=BASELINE, rung=rung)):
+                await self._take_in_hand(self._scheduler.screen(codebase, rung))
+
+        await all_ended(run(rung.number) for rung in self._rungs)
+
+    def _promised(self, goal: RunKey) -> AbstractAsyncContextManager[None]:
+        """Set aside what a run takes at most, unless that is spent already."""
+        done = self._book.is_over(goal)
+        most = self._run_gpu_hours if goal.rung is None else self._rungs[goal.rung].gpu_hours
         return self._gpu.promise(
-            0.0 if done else self._run_gpu_hours,
-            has_begun=done or self._scheduler.has_open((idea_id, repeat)),
+            0.0 if done else most, has_begun=done or self._scheduler.has_open(goal)
         )
 
-    def _take_in_hand(
-        self, work: Coroutine[Any, Any, Outcome | None]
-    ) -> asyncio.Task[Outcome | None]:
+    def _take_in_hand(self, work: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
         task = asyncio.create_task(work)
         self._in_hand.add(task)
         task.add_done_callback(self._in_hand.discard)
         return task
 
-    async def _outcome(self, idea: Idea, repeats: Repeats) -> Outcome | None:
+    def _screen_of(self, ideas: Sequence[Idea]) -> CohortScreen | None:
+        if self._halving is None or not self._rungs:
+            return None
+        screen = CohortScreen(
+            ideas, rungs=self._rungs, halving=self._halving, book=self._book, now=self._now
+        )
+        self._screens.append(screen)
+        return screen
+
+    async def _outcome(
+        self, idea: Idea, repeats: Repeats, screen: CohortScreen | None
+    ) -> Outcome | None:
         """Return what came of an idea, or None if the budget holds it back."""
         try:
+            if screen:
+                await self._through_screen(idea, screen)
             while (outcome := self._book.outcomes.get((idea.id, 0))) is None:
-                async with self._promised(idea.id):
+                async with self._promised(RunKey(idea_id=idea.id)):
                     await self._take_through(idea)
             await self._run_again(idea, repeats(outcome))
         except BudgetSpent as reason:
             self._take_step(idea, Step.HELD)
             self._held_back = str(reason)
+            if screen:
+                screen.hold_back(str(reason))
             return None
         self._take_step(idea, Step.DONE)
         return outcome
+
+    async def _through_screen(self, idea: Idea, screen: CohortScreen) -> None:
+        """Take an idea from rung to rung, until it has an outcome or goes on to a full run."""
+        for rung in self._rungs:
+            goal = RunKey(idea_id=idea.id, rung=rung.number)
+            while not self._has_ended(idea) and not self._book.is_over(goal):
+                async with self._promised(goal):
+                    await self._take_through(idea, rung.number)
+            has_ended = self._has_ended(idea)
+            self._take_step(idea, Step.DONE if has_ended else Step.SCREENED)
+            await screen.until_decided(idea)
+            if self._has_ended(idea):
+                return
+
+    def _has_ended(self, idea: Idea) -> bool:
+        return (idea.id, 0) in self._book.outcomes
 
     async def _run_again(self, idea: Idea, times: int) -> None:
         """Run an idea's codebase with so many further seeds, side by side.
@@ -197,7 +254,7 @@ class Executor:
         async def run(repeat: int) -> Outcome:
             nonlocal left
             try:
-                async with self._promised(idea.id, repeat):
+                async with self._promised(RunKey(idea_id=idea.id, repeat=repeat)):
                     return await self._scheduler.run(codebase, repeat)
             finally:
                 left -= 1
@@ -205,15 +262,21 @@ class Executor:
 
         await all_ended([self._take_in_hand(run(repeat)) for repeat in due])
 
-    async def _take_through(self, idea: Idea) -> None:
-        """Take an idea to its outcome, or to a crash that is to be mended on the next way."""
+    async def _take_through(self, idea: Idea, rung: int | None = None) -> None:
+        """Take an idea through a run, or to a crash that is to be mended on the next way.
+
+        That may be one at a rung of the screen.
+        """
         with self._scheduler.one_more_coming():
             async with self._room:
                 self._take_step(idea, Step.PATCHING)
                 implemented = await self._codebase(idea)
         if isinstance(implemented, Codebase):
             self._take_step(idea, Step.RUNNING)
-            await self._scheduler.run(implemented)
+            if rung is None:
+                await self._scheduler.run(implemented)
+            else:
+                await self._scheduler.screen(implemented, rung)
 
     def _take_step(self, idea: Idea, step: Step) -> None:
         self.steps[idea.id] = step

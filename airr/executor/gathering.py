@@ -40,14 +40,14 @@ def starting_soon(*, running: int, run_seconds: float, tick_seconds: float) -> i
 def groups_to_submit(
     ready: Iterable[Ready], *, pack: int, most: int, is_due: Callable[[Ready], bool]
 ) -> list[Sequence[Ready]]:
-    """Return what goes out as one batch each: one for each set of nodes to avoid.
+    """Return what goes out as one batch each: one for each set of nodes to avoid, and each rung.
 
     Together they make at most `most` tasks of at most `pack` runs. A task that is not full goes
     only if one of the runs that could be in it `is_due`.
     """
     groups: list[Sequence[Ready]] = []
-    in_order = sorted(ready, key=lambda one: (one.exclude_nodes, one.key.name))
-    for _, alike in itertools.groupby(in_order, key=lambda one: one.exclude_nodes):
+    in_order = sorted(ready, key=lambda one: (one.company, one.key.name))
+    for _, alike in itertools.groupby(in_order, key=lambda one: one.company):
         group = list(alike)
         full = len(group) - len(group) % pack
         count = len(group) if any(map(is_due, group)) else full

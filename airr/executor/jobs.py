@@ -13,9 +13,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from airr.batch import Batch, Plan, Result
-from airr.book import Book
+from airr.book import Book, Row
 from airr.cluster.protocol import Cluster, JobArray, TaskState, TaskStatus
 from airr.config import Cluster as ClusterSettings
 from airr.config import Metric
@@ -25,17 +26,19 @@ from airr.executor.inbox import file_away, read_inbox
 from airr.executor.mending import Mending
 from airr.executor.node_limit import NodeLimit
 from airr.executor.openruns import OpenRun, recover_open_runs
+from airr.executor.plans import Rung
 from airr.executor.results import (
     describe_outcome,
     judge_absence,
     judge_result,
     judge_stop,
     run_row,
+    screening_row,
     was_stopped,
 )
 from airr.executor.submissions import Submissions
 from airr.executor.verdicts import Absence, Verdict, verdict_of
-from airr.records import INFRASTRUCTURE, Codebase, Failed, Outcome, RunKey, Scored, Wanted, row_of
+from airr.records import BASELINE, INFRASTRUCTURE, Codebase, Failed, Outcome, RunKey, Scored, row_of
 from airr.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -58,6 +61,7 @@ class Scheduler:
         seed: int,
         uid: str,
         clock: Callable[[], float],
+        rungs: Sequence[Rung] = (),
         limit: NodeLimit | None = None,
         mending: Mending | None = None,
     ) -> None:
@@ -65,17 +69,18 @@ class Scheduler:
 
         `uid` makes the names of batches unique for ever; `clock` gives unix seconds; `limit` is
         shared with other campaigns; `mending` says which crashes are not the end of their idea.
+        `plan` and `metric` are those of full runs; `rungs` have their own.
         """
         self._workspace = workspace
         self._book = book
         self._cluster = cluster
-        self._plan = plan
         self._metric = metric
+        self._rungs = rungs
         self._settings = settings
         self._clock = clock
         self._limit = limit
         self._mending = mending
-        self._waiting: dict[Wanted, asyncio.Future[Outcome]] = {}
+        self._waiting: dict[RunKey, asyncio.Future[Outcome]] = {}
         self._wake = asyncio.Event()
         self._is_busy = True  # the first tick is still to come
         self._is_silent = False
@@ -84,14 +89,14 @@ class Scheduler:
         self._submissions = Submissions(
             workspace=workspace,
             cluster=cluster,
-            plan=plan,
+            plans={None: plan, **{rung.number: rung.plan for rung in rungs}},
             settings=settings,
             seed=seed,
             uid=uid,
             clock=clock,
             open_runs=self.open,
         )
-        self.task_nodes = plan.nodes
+        self.task_nodes = max(plan.nodes, *(rung.plan.nodes for rung in rungs), 0)
 
     @property
     def awaited(self) -> int:
@@ -103,9 +108,9 @@ class Scheduler:
         """Return how many tasks the runs make that wait to be submitted."""
         return self._submissions.ready_tasks
 
-    def has_open(self, wanted: Wanted) -> bool:
+    def has_open(self, goal: RunKey) -> bool:
         """Tell whether a run is submitted that has no result yet."""
-        return any(run.wanted == wanted for run in self.open.values())
+        return any(run.goal == goal for run in self.open.values())
 
     def open_arrays(self) -> list[JobArray]:
         """Return what is submitted, or about to be, and has no result yet."""
@@ -125,13 +130,25 @@ class Scheduler:
 
         A crash that is to be mended is returned like an outcome, and is none in the ledger.
         """
-        wanted = (codebase.idea_id, repeat)
-        if wanted in self._book.outcomes:
-            return self._book.outcomes[wanted]
+        goal = RunKey(idea_id=codebase.idea_id, repeat=repeat)
+        if self._book.is_over(goal):
+            return self._book.outcomes[goal.idea_id, repeat]
+        return await self._result(codebase, goal)
+
+    async def screen(self, codebase: Codebase, rung: int) -> None:
+        """Run a codebase at a rung of the screen, unless that has been done already.
+
+        What came of it stands in the book, but for a crash that is to be mended.
+        """
+        goal = RunKey(idea_id=codebase.idea_id, rung=rung)
+        if not self._book.is_over(goal):
+            await self._result(codebase, goal)
+
+    async def _result(self, codebase: Codebase, goal: RunKey) -> Outcome:
         future = asyncio.get_running_loop().create_future()
-        self._waiting[wanted] = future
-        if not self.has_open(wanted):
-            self._make_ready(codebase, wanted)
+        self._waiting[goal] = future
+        if not self.has_open(goal):
+            self._make_ready(codebase, goal)
         return await future
 
     @contextmanager
@@ -177,10 +194,9 @@ class Scheduler:
         await self._submit_ready()
         self._is_busy = False
 
-    def _make_ready(self, codebase: Codebase, wanted: Wanted) -> None:
-        idea_id, repeat = wanted
-        key = RunKey(idea_id=idea_id, repeat=repeat, attempt=self._book.next_attempt(wanted))
-        self._submissions.add(codebase, key, self._book.bad_nodes(wanted))
+    def _make_ready(self, codebase: Codebase, goal: RunKey) -> None:
+        key = replace(goal, attempt=self._book.next_attempt(goal))
+        self._submissions.add(codebase, key, self._book.bad_nodes(goal))
         self._wake.set()
 
     def _note_silence(self, *, is_silent: bool) -> None:
@@ -205,11 +221,16 @@ class Scheduler:
         self._stopped = {one.key.name: one for one in awaited if was_stopped(one)}
         fresh = [result for result in awaited if not was_stopped(result)]
         past = [outcome for outcome in self._book.outcomes.values() if isinstance(outcome, Scored)]
-        judged = [(self.open[r.key.name], judge_result(r, self._metric, past), r) for r in fresh]
-        self._enter(judged)
+        self._enter([(self.open[r.key.name], self._judged(r, past), r) for r in fresh])
         for result in results:
             if result.key.name not in self._stopped:
                 file_away(self._workspace, result)
+
+    def _judged(self, result: Result, past: Sequence[Scored]) -> Outcome:
+        rung = result.key.rung
+        return judge_result(
+            result, self._metric if rung is None else self._rungs[rung].metric, past
+        )
 
     def _is_awaited(self, result: Result) -> bool:
         """Tell whether a result is that of an open run, and not of a batch taken back before."""
@@ -220,24 +241,31 @@ class Scheduler:
         """Commit how runs ended; those whose infrastructure failed are made ready again."""
         if not ended:
             return
-        gpus = self._plan.gpus * self._plan.nodes
         retried = [run for run, outcome, _ in ended if self._is_retried(outcome)]
         done = [(run, outcome) for run, outcome, _ in ended if run not in retried]
-        runs = [run_row(run, outcome, result, gpus) for run, outcome, result in ended]
-        final = [outcome for _, outcome in done if not self._is_to_be_mended(outcome)]
-        self._book.enter([*runs, *map(row_of, final)])
+        runs = [run_row(run, outcome, result) for run, outcome, result in ended]
+        final = [(run, outcome) for run, outcome in done if not self._is_to_be_mended(outcome)]
+        self._book.enter([*runs, *(row for one in final for row in self._rows_of(*one))])
         for run, outcome, _ in ended:
             del self.open[run.planned.key.name]
             then = "; to be run again" if run in retried else ""
             if not then and self._is_to_be_mended(outcome):
                 then = "; its patch is to be mended"
-            log.info("%s%s", describe_outcome(outcome), then)
+            log.info("%s%s", describe_outcome(outcome, run.planned.key.rung), then)
         for run in retried:
-            self._make_ready(run.codebase, run.wanted)
+            self._make_ready(run.codebase, run.goal)
         for run, outcome in done:
-            future = self._waiting.pop(run.wanted, None)
+            future = self._waiting.pop(run.goal, None)
             if future and not future.done():  # whoever waited for it may have been cancelled
                 future.set_result(outcome)
+
+    def _rows_of(self, run: OpenRun, outcome: Outcome) -> list[Row]:
+        """Return what a run leaves in the ledger; who fails in the screen has failed."""
+        if run.goal.rung is None:
+            return [row_of(outcome)]
+        is_over = isinstance(outcome, Failed) and outcome.idea_id != BASELINE
+        screening = screening_row(outcome, self._rungs[run.goal.rung])
+        return [screening, row_of(outcome)] if is_over else [screening]
 
     def _is_retried(self, outcome: Outcome) -> bool:
         return (

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from airr.batch import Batch, PlannedRun
 from airr.cluster.protocol import LIVE, TaskState, TaskStatus
-from airr.records import Codebase, RunKey, Wanted
+from airr.records import Codebase, RunKey
 from airr.workspace import Workspace, names_in, write_atomically
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,11 @@ class Ready:
     key: RunKey
     exclude_nodes: tuple[str, ...]
     since: float
+
+    @property
+    def company(self) -> tuple[tuple[str, ...], int]:
+        """Return what all runs of a batch have in common: nodes to avoid, and the rung, if any."""
+        return self.exclude_nodes, -1 if self.key.rung is None else self.key.rung
 
 
 SUBMITTED = TaskStatus(state=TaskState.PENDING)
@@ -58,9 +63,9 @@ class OpenRun:
         return self.status.state
 
     @property
-    def wanted(self) -> Wanted:
+    def goal(self) -> RunKey:
         """Return what this run is an attempt at."""
-        return (self.planned.key.idea_id, self.planned.key.repeat)
+        return self.planned.key.goal
 
     @property
     def codebase(self) -> Codebase:

@@ -3,15 +3,73 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airr.batch import Plan
 from airr.cluster.slurm_settings import SlurmSettings
-from airr.config import Bench, Sandbox
+from airr.config import Bench, Config, Env, Metric, Sandbox
 from airr.errors import ConfigError
 from airr.resources import resource
 from airr.seals import seal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """A rung of the screen: which share of whose budget, and what its scores are values of."""
+
+    number: int
+    env: str
+    is_elsewhere: bool
+    share: float
+    plan: Plan
+    metric: Metric
+
+    @property
+    def gpu_hours(self) -> float:
+        """Return what a run takes at most."""
+        plan = self.plan
+        return plan.nodes * plan.gpus * (plan.budget_seconds + plan.score_seconds) / 3600
+
+    @property
+    def in_words(self) -> str:
+        """Return how long training is there."""
+        whose = f" of env={self.env}" if self.is_elsewhere else ""
+        return f"{100 * self.share:.3g} % of the budget{whose}"
+
+
+def rungs_of(config: Config) -> tuple[Rung, ...]:
+    """Return the rungs of a campaign's screen, the shortest first; none without a screen."""
+    screen = config.search.screen
+    env = screen.env or config.env
+    whole = training_plan(replace(config, env=env))
+    return tuple(
+        Rung(
+            number=number,
+            env=env.name,
+            is_elsewhere=screen.env is not None,
+            share=share,
+            plan=_shortened(whole, env, share),
+            # a few steps more or less make what looks like a jump
+            metric=replace(env.metric, jump=0.0),
+        )
+        for number, share in enumerate(screen.rungs)
+    )
+
+
+def _shortened(plan: Plan, env: Env, share: float) -> Plan:
+    """Return the plan of a training with a share of the budget, which knows that it is shorter.
+
+    Its deadline and the variables that stand for a length are that share, so that schedules end
+    where it does.
+    """
+    lengths = {
+        name: str(max(1, round(share * most))) for name, most in (env.shortened_by or {}).items()
+    }
+    train = plan.train
+    if share < 1:
+        train = replace(train, environment={**train.environment, **lengths})
+    return replace(plan, train=train, budget_seconds=share * plan.budget_seconds)
 
 
 def training_plan(config: Bench) -> Plan:

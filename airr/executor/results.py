@@ -13,6 +13,7 @@ from airr.batch import Result
 from airr.cluster.protocol import TaskState, TaskStatus
 from airr.config import Metric
 from airr.executor.openruns import OpenRun
+from airr.executor.plans import Rung
 from airr.executor.plausibility import doubt
 from airr.executor.verdicts import ENDED_AS, REASONS
 from airr.plain import plain_line
@@ -25,8 +26,10 @@ from airr.records import (
     RunKey,
     RunState,
     Scored,
+    Screening,
     Stage,
     Withheld,
+    row_of,
 )
 
 NODE_LOST = {Reason.NODE_FAIL: RunState.NODE_FAIL}
@@ -93,14 +96,15 @@ def judge_absence(run: OpenRun, now: float) -> Failed:
     )
 
 
-def run_row(run: OpenRun, outcome: Outcome, result: Result | None, gpus: int) -> Run:
-    """Return the ledger's row of a run on `gpus` GPUs that has ended."""
-    key = run.planned.key
+def run_row(run: OpenRun, outcome: Outcome, result: Result | None) -> Run:
+    """Return the ledger's row of a run that has ended."""
+    key, gpus = run.planned.key, run.batch.plan.gpus * run.batch.plan.nodes
     return Run(
         id=key.name,
         idea_id=key.idea_id,
         repeat=key.repeat,
         attempt=key.attempt,
+        rung=key.rung,
         seed=run.planned.seed,
         codebase_sha256=run.planned.codebase_sha256,
         batch=run.batch.name,
@@ -115,6 +119,29 @@ def run_row(run: OpenRun, outcome: Outcome, result: Result | None, gpus: int) ->
         started_at=_time(result.started_at) if result else None,
         ended_at=outcome.ended_at,
         gpu_seconds=(result.ended_at - result.started_at) * gpus if result else 0.0,
+    )
+
+
+def screening_row(outcome: Outcome, rung: Rung) -> Screening:
+    """Return the ledger's row of what a run at a rung of the screen came to."""
+    row = row_of(outcome)
+    return Screening(
+        idea_id=row.idea_id,
+        rung=rung.number,
+        attempt=row.attempt,
+        env=rung.env,
+        share=rung.share,
+        budget_seconds=rung.plan.budget_seconds,
+        status=row.status,
+        stage=row.stage,
+        reason=row.reason,
+        detail=row.detail,
+        metric=row.metric,
+        standard_error=row.standard_error,
+        train_seconds=row.train_seconds,
+        score_seconds=row.score_seconds,
+        wall_seconds=row.wall_seconds,
+        ended_at=row.ended_at,
     )
 
 
@@ -137,10 +164,11 @@ def failure_of(run: Run) -> Failed:
     )
 
 
-def describe_outcome(outcome: Outcome) -> str:
-    """Return an outcome on one line, for a log."""
-    key = RunKey(idea_id=outcome.idea_id, repeat=outcome.repeat, attempt=outcome.attempt)
-    name = key.name if key.repeat or key.attempt else key.idea_id
+def describe_outcome(outcome: Outcome, rung: int | None = None) -> str:
+    """Return an outcome, maybe at a rung of the screen, on one line, for a log."""
+    key = RunKey(idea_id=outcome.idea_id, repeat=outcome.repeat, attempt=outcome.attempt, rung=rung)
+    is_first = not key.repeat and not key.attempt and rung is None
+    name = key.idea_id if is_first else key.name
     if isinstance(outcome, Scored):
         return f"{name}: scored {outcome.metric:.5g} in {outcome.wall_seconds:.0f} s"
     why = _in_short(outcome.detail)

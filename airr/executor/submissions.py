@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from airr.batch import Batch, Plan, PlannedRun
 from airr.cluster.protocol import Cluster, SubmissionLimited, SubmissionUnknown, TaskState
@@ -39,17 +39,20 @@ class Submissions:
         *,
         workspace: Workspace,
         cluster: Cluster,
-        plan: Plan,
+        plans: Mapping[int | None, Plan],
         settings: ClusterSettings,
         seed: int,
         uid: str,
         clock: Callable[[], float],
         open_runs: dict[str, OpenRun],
     ) -> None:
-        """Keep `open_runs`, by their names, up to date with what is submitted or taken back."""
+        """Keep `open_runs`, by their names, up to date with what is submitted or taken back.
+
+        `plans` are those of the rungs by number, and of full runs for None.
+        """
         self._workspace = workspace
         self._cluster = cluster
-        self._plan = plan
+        self._plans = plans
         self._settings = settings
         self._seed = seed
         self._uid = uid
@@ -78,7 +81,7 @@ class Submissions:
             queued=states[TaskState.PENDING],
             starting=starting_soon(
                 running=states[TaskState.RUNNING],
-                run_seconds=self._plan.budget_seconds,
+                run_seconds=min(plan.budget_seconds for plan in self._plans.values()),
                 tick_seconds=self._settings.tick_seconds,
             ),
             coming=self.coming,
@@ -148,7 +151,7 @@ class Submissions:
         return Batch(
             name=next_batch_name(self._workspace, self._uid),
             inbox=str(self._workspace.inbox.absolute()),
-            plan=self._plan,
+            plan=self._plans[ready[0].key.rung],
             pack=self._settings.pack,
             runs=tuple(
                 PlannedRun(

@@ -14,6 +14,7 @@ PASSES: Mapping[Stage, str] = {
     Stage.IMPLEMENT: "implemented",
     Stage.PREFLIGHT: "passed the preflight",
     Stage.QUEUE: "started on a node",
+    Stage.SCREEN: "not outranked in the screen",
     Stage.TRAIN: "trained",
     Stage.SCORE: "scored",
 }
@@ -57,7 +58,8 @@ def progress_of(
     It begins with the baseline. Where no GPU was used, hours of training stand for GPU-hours.
     """
     has_gpus = any(run.gpu_seconds for run in runs)
-    ends = {(run.idea_id, run.attempt): run.ended_at for run in runs if run.repeat == 0}
+    firsts = [run for run in runs if run.repeat == 0 and run.rung is None]
+    ends = {(run.idea_id, run.attempt): run.ended_at for run in firsts}
     scored = [
         (ends.get((idea, outcome.attempt), outcome.ended_at), idea, outcome)
         for idea, outcome in outcomes.items()
@@ -92,6 +94,8 @@ def funnel_of(ideas: Sequence[IdeaFacts]) -> tuple[Step, ...]:
     left = len(settled)
     for stage, name in PASSES.items():
         lost = Counter(_loss(idea) for idea in settled if _stage_of(idea) == stage)
+        if stage is Stage.SCREEN and not lost:
+            continue  # most campaigns have no screen
         left -= lost.total()
         steps.append(Step(name=name, passed=left, lost=dict(lost.most_common())))
     better = sum(idea.fate is Fate.BETTER for idea in settled)

@@ -13,6 +13,7 @@ from airr.estimates import seeds_of, settled
 from airr.records import (
     BASELINE,
     Call,
+    Dropped,
     Failed,
     Idea,
     Outcome,
@@ -145,7 +146,7 @@ def _ideas(
     for idea in rows.ideas:
         outcome = outcomes.get(idea.id)
         best = bests.get(idea.id)
-        ended = outcome if isinstance(outcome, Failed | Withheld) else None
+        ended = outcome if isinstance(outcome, Failed | Withheld | Dropped) else None
         facts.append(
             IdeaFacts(
                 id=idea.id,
@@ -158,7 +159,7 @@ def _ideas(
                 parents=idea.parents,
                 children=tuple(children[idea.id]),
                 fate=fate_of(outcome, best),
-                stage=ended.stage if isinstance(ended, Failed) else None,
+                stage=ended.stage if isinstance(ended, Failed | Dropped) else None,
                 reason=ended.reason if ended else None,
                 why=f"{how_it_ended(ended)}: {ended.detail}" if ended else "",
                 score=score_of(outcome, seeds) if isinstance(outcome, Scored) else None,
@@ -185,6 +186,8 @@ def fate_of(outcome: Outcome | None, best: Best | None) -> Fate:
             return Fate.FAILED
         case Withheld():
             return Fate.WITHHELD
+        case Dropped():
+            return Fate.DROPPED
         case Scored():
             return Fate.UNCOMPARED if best is None else _verdict(best)
 

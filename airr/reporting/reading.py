@@ -14,7 +14,7 @@ from airr.config import Metric, Sandbox
 from airr.errors import ConfigError, WorkspaceError
 from airr.ledger import read_records
 from airr.parsing import parse
-from airr.records import Call, Idea, OutcomeRow, Patch, Run, RunKey, Update
+from airr.records import Call, Idea, OutcomeRow, Patch, Run, Update
 from airr.reporting.projection import Rows, Subject, campaign_facts
 from airr.reporting.tree import CampaignFacts, Report
 from airr.workspace import Workspace, campaign_folder, names_in
@@ -83,7 +83,10 @@ def read_campaign(workspace: Workspace) -> CampaignFacts:
         WorkspaceError: the folder holds no campaign, or a damaged one.
     """
     subject, rows = subject_of(workspace, read_charter(workspace)), read_rows(workspace)
-    logs = {run.idea_id: log_of(workspace, run) for run in rows.runs if run.repeat == 0}
+    firsts = [run for run in rows.runs if run.repeat == 0]
+    # that of a screen is shown where there is no other
+    firsts.sort(key=lambda run: run.rung is None)
+    logs = {run.idea_id: log_of(workspace, run) for run in firsts}
     return campaign_facts(subject, replace(rows, logs=logs))
 
 
@@ -102,9 +105,8 @@ def read_rows(workspace: Workspace) -> Rows:
 
 def log_of(workspace: Workspace, run: Run) -> str:
     """Return the beginning of a run's training log; nothing where it was cleared away."""
-    key = RunKey(idea_id=run.idea_id, repeat=run.repeat, attempt=run.attempt)
     try:
-        with (workspace.batch(run.batch) / f"{key.name}.log").open("rb") as file:
+        with (workspace.batch(run.batch) / f"{run.id}.log").open("rb") as file:
             return file.read(LOG_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""

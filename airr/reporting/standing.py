@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -29,19 +29,26 @@ from airr.policy.orders import Order
 from airr.policy.stages import open_orders
 from airr.records import (
     BASELINE,
+    SCORED,
     Failed,
     Idea,
     Outcome,
     OutcomeRow,
     Scored,
+    Screening,
     Wanted,
     outcomes_of,
     trials_of,
 )
 from airr.reporting.projection import fate_of, gain_of, score_of
 from airr.reporting.tree import Fate, Gain, MetricFacts, Score
+<<<<<<< HEAD
 from airr.researcher.bandit import Record, records_of
 from airr.summary import Best, Spend, best_ideas, failures, withheld
+=======
+from airr.screens import Halving, SoFar
+from airr.summary import Best, Spend, best_ideas, dropped, failures, withheld
+>>>>>>> 5dc2fa3 (Cheap screens: ideas are tried with a share of the budget first, and the best go on (search.screen))
 from airr.titles import Title, title_of
 from airr.totals import gpu_hours_in, spend_in
 from airr.workspace import Workspace, names_in
@@ -123,6 +130,7 @@ class Standing:
     scored: int
     fates: Mapping[str, int]
     failures: Mapping[str, int]
+    dropped: Mapping[str, int]
     withheld: Mapping[str, str]
     shielded: bool
     open: Open
@@ -214,12 +222,16 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
     outcomes, seeds = settled(found), seeds_of(found)
     own = {key: outcome for key, outcome in outcomes.items() if key != BASELINE}
     ranked = best_ideas(ideas, outcomes, metric, len(ideas))
-    baseline, left = outcomes.get(BASELINE), _left(charter, metric, list(ideas.values()), found)
+    screens = read_records(workspace.ledger, Screening)
+    baseline, left = outcomes.get(BASELINE), _left(charter, metric, ideas.values(), found, screens)
     learning = _learning(seen, queue)
     is_trained = learning is None or learning.updates >= learning.updates_wanted
     state, why = _state(workspace, is_complete=not left.most_runs and is_trained)
     if isinstance(baseline, Failed):
         why = f"the unmodified codebase failed ({baseline.reason}): start another one"
+        state = State.ENDED
+    if any(one.idea_id == BASELINE and one.status != SCORED for one in screens):
+        why = "the unmodified codebase has no score in the screen: start another one"
         state = State.ENDED
     if charter.is_imported:
         state, why = State.IMPORTED, "measured elsewhere, not by airr"
@@ -235,6 +247,7 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
         scored=sum(isinstance(outcome, Scored) for outcome in own.values()),
         fates=_fates(ideas, own, ranked),
         failures={str(reason): count for reason, count in failures(own).most_common()},
+        dropped={str(reason): count for reason, count in dropped(own).most_common()},
         withheld={one.idea_id: one.detail for one in withheld(own)},
         shielded=not _is_unshielded(workspace),
         open=_open(seen, queue),
@@ -357,7 +370,11 @@ def _beats(workspace: Workspace, run: OpenRun) -> bool:
 
 
 def _left(
-    charter: Charter, metric: Metric, ideas: Sequence[Idea], outcomes: Mapping[Wanted, Outcome]
+    charter: Charter,
+    metric: Metric,
+    ideas: Collection[Idea],
+    outcomes: Mapping[Wanted, Outcome],
+    screens: Sequence[Screening],
 ) -> Left:
     """Return what is left to do by the settings that a campaign was started with."""
     search: Mapping[str, Any] = charter.config["search"]
@@ -371,15 +388,30 @@ def _left(
     )
     return left_of(
         cohorts(epochs, per_epoch, search.get("refill")),
-        ideas,
+        list(ideas),
         outcomes,
         seeding=seeding,
         metric=metric,
+        screen=_screen(search.get("screen") or {}, metric, screens),
     )
+
+
+def _screen(screen: Mapping[str, Any], metric: Metric, rows: Sequence[Screening]) -> SoFar | None:
+    rungs = tuple(screen.get("rungs", ()))
+    if not rungs:
+        return None
+    halving = Halving(rungs=rungs, promote=screen["promote"], metric=metric)
+    return SoFar(halving=halving, found={(one.idea_id, one.rung): one for one in rows})
 
 
 def _to_come(charter: Charter, left: Left) -> float:
     """Return the GPU-hours that are left to spend at most."""
-    env = charter.config["env"]
+    env, screen = charter.config["env"], charter.config["search"].get("screen") or {}
     sizes = ("nodes", "gpus", "budget_seconds", "score_seconds")
-    return hours_of(left.most_runs, **{size: env[size] for size in sizes}).gpu_most
+    hours = hours_of(left.most_runs, **{size: env[size] for size in sizes}).gpu_most
+    tried = screen.get("env") or env
+    for share, runs in zip(screen.get("rungs", ()), left.screens, strict=True):
+        shorter = {size: tried[size] for size in sizes}
+        shorter["budget_seconds"] *= share
+        hours += hours_of(sum(runs), **shorter).gpu_most
+    return hours

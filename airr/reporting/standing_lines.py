@@ -70,7 +70,7 @@ def _search(standing: Standing) -> Group:
         f"{standing.name}: {_state(standing.state, standing.why)}",
         f"  epoch {standing.epoch + 1} of {standing.epochs_wanted}; "
         f"{standing.ideas} ideas proposed, "
-        f"{standing.scored} scored, {failure_line(standing.failures)}",
+        f"{standing.scored} scored, {failure_line(standing.failures, standing.dropped)}",
         *(
             f"  held    {idea} until it is verified: {why}"
             for idea, why in standing.withheld.items()

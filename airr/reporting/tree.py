@@ -24,6 +24,8 @@ class Fate(StrEnum):
     """Scored in a campaign whose baseline has no score."""
     WITHHELD = "withheld"
     """Measured, and too good to be believed before it is verified."""
+    DROPPED = "dropped"
+    """Others did better: it had no full run. `stage` and `reason` say where and why."""
     FAILED = "failed"
     """It has no score; `stage` and `reason` say why."""
     OPEN = "open"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from airr.config import IDEATOR, Base, Metric, Role
 from airr.llm.protocol import Message, Purpose, Request
 from airr.prompts import Prompts, numbered
-from airr.records import Failed, Scored, Trial, how_it_ended
+from airr.records import Dropped, Failed, Scored, Trial, how_it_ended
 from airr.researcher.blocks import Block
 from airr.researcher.history import most_telling
 from airr.researcher.strategy import IdeaRequest
@@ -169,11 +169,14 @@ class Questions:
     def _shown(self, trial: Trial) -> dict[str, str]:
         """Return what a prompt says of a past trial: its text, and its score or its failure."""
         outcome = trial.outcome
-        if isinstance(outcome, Scored):
-            result = f"{self._metric.name} {outcome.metric:.4f}"
-        else:
-            result = f"failed ({how_it_ended(outcome)})"
-        detail = outcome.detail if isinstance(outcome, Failed) else ""
+        match outcome:
+            case Scored():
+                result = f"{self._metric.name} {outcome.metric:.4f}"
+            case Dropped():
+                result = f"not run in full ({outcome.reason})"
+            case _:
+                result = f"failed ({how_it_ended(outcome)})"
+        detail = outcome.detail if isinstance(outcome, Failed | Dropped) else ""
         return {"id": trial.idea.id, "text": trial.idea.text, "result": result, "detail": detail}
 
 

@@ -16,6 +16,8 @@ from airr.estimates import baseline_of
 from airr.plain import plain
 from airr.records import (
     BASELINE,
+    DROPPED,
+    SCORED,
     Idea,
     Outcome,
     OutcomeRow,
@@ -100,7 +102,7 @@ class Experiments:
             histories=(history,) if history.rows else (),
             files=self._files(idea),
             log=shown,
-            failed=row.status != "scored",
+            failed=row.status not in (SCORED, DROPPED),
         )
 
     def _config(self, row: OutcomeRow, idea: Idea | None) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def _summary(row: OutcomeRow, baseline: Outcome | None, metric: Metric) -> dict[
     summary |= {
         f"reported/{name}": value for name, value in row.reported.items() if math.isfinite(value)
     }
-    if row.status != "scored" or row.metric is None:
+    if row.status != SCORED or row.metric is None:
         summary |= {"stage": str(row.stage), "reason": str(row.reason)}
         summary["why"] = plain(row.detail)[:LONGEST_TEXT]
         return summary

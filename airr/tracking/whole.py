@@ -63,7 +63,7 @@ def _epoch(epoch: EpochFacts) -> dict[str, float]:
         "median_of_epoch": epoch.median,
     }
     scores = {name: value for name, value in named.items() if value is not None}
-    unscored = {Fate.FAILED, Fate.WITHHELD, Fate.OPEN}
+    unscored = {Fate.FAILED, Fate.DROPPED, Fate.WITHHELD, Fate.OPEN}
     counts = {
         "proposed": epoch.proposed,
         "scored": sum(n for fate, n in epoch.fates.items() if fate not in unscored),

@@ -22,6 +22,7 @@ from airr.ledger import Tables, load, read_records
 from airr.parsing import parse
 from airr.records import (
     BASELINE,
+    DROPPED,
     SCORED,
     WITHHELD,
     OutcomeRow,
@@ -143,7 +144,7 @@ def _trials(
     runs = pd.Series([idea_id for idea_id, _ in found], dtype="str").value_counts()
     ideas = ideas.assign(
         status=[row.status for row in own],
-        executed=[row.status in (SCORED, WITHHELD) for row in own],
+        executed=[row.status in (SCORED, WITHHELD, DROPPED) for row in own],
         reason=["" if row.reason is None else str(row.reason) for row in own],
         metric=pd.array([row.metric for row in own], dtype="float64"),
         error=pd.array([row.standard_error for row in own], dtype="float64"),

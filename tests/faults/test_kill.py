@@ -19,9 +19,15 @@ ON_PARENTS = ["search=tree", "search.base=parent", "search.breadth=1"]
 WITH_SEEDS = ["search.repeats=2", "search.baseline_seeds=2"]
 
 
+SCREENED = ["search.screen.rungs=[0.3,0.6]", "search.repeats=1"]
+
+
 @pytest.mark.parametrize(
     "how",
-    [[], *(pytest.param(how, marks=pytest.mark.long) for how in (ON_PARENTS, WITH_SEEDS))],
+    [
+        [],
+        *(pytest.param(how, marks=pytest.mark.long) for how in (ON_PARENTS, WITH_SEEDS, SCREENED)),
+    ],
 )
 def test_a_campaign_killed_at_ten_random_moments_ends_like_an_undisturbed_one(
     how: list[str], tmp_path: Path

@@ -174,10 +174,10 @@ function stripChart(campaign, place) {
     const half = Math.min(column * 0.3, 26);
     chart.root.append(svg("line", { class: "median", x1: chart.sx(epoch.epoch) - half, x2: chart.sx(epoch.epoch) + half, y1: at, y2: at }, svg("title", null, `median ${fixed(epoch.median)}`)));
   }
-  const unscored = (e) => (e.fates.failed || 0) + (e.fates.withheld || 0) + (e.fates.open || 0);
+  const unscored = (e) => (e.fates.failed || 0) + (e.fates.dropped || 0) + (e.fates.withheld || 0) + (e.fates.open || 0);
   if (column > 30) {
     for (const e of campaign.epochs) {
-      const told = [e.fates.failed && `${e.fates.failed} failed`, e.fates.withheld && `${e.fates.withheld} withheld`, e.fates.open && `${e.fates.open} open`].filter(Boolean);
+      const told = [e.fates.failed && `${e.fates.failed} failed`, e.fates.dropped && `${e.fates.dropped} dropped`, e.fates.withheld && `${e.fates.withheld} withheld`, e.fates.open && `${e.fates.open} open`].filter(Boolean);
       chart.root.append(svg("text", { x: chart.sx(e.epoch), y: chart.box.bottom + 34, "text-anchor": "middle" }, column > 90 ? told.join(", ") : unscored(e) ? `\u00d7${unscored(e)}` : ""));
     }
   }

@@ -25,7 +25,7 @@ const svg = (name, attributes, ...children) => fill(document.createElementNS(SVG
 
 const FATES = {
   "better": "better", "within noise": "noise", "worse": "worse", "not compared": "uncompared",
-  "withheld": "withheld", "failed": "failed", "open": "open",
+  "withheld": "withheld", "dropped": "dropped", "failed": "failed", "open": "open",
 };
 const tone = (fate) => `is-${FATES[fate]}`;
 

@@ -1,7 +1,7 @@
 """Every hyper-parameter: the full scale as defaults, the smaller scales as what they change."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -67,5 +67,6 @@ SCALES = {
 
 
 def load_config() -> Config:
-    """Return the scale that AIRR_SCALE names."""
-    return SCALES[os.environ.get("AIRR_SCALE", "full")]
+    """Return the scale that AIRR_SCALE names, as long as AIRR_TOTAL_STEPS says if that is set."""
+    config = SCALES[os.environ.get("AIRR_SCALE", "full")]
+    return replace(config, steps=int(os.environ.get("AIRR_TOTAL_STEPS", config.steps)))
