@@ -29,7 +29,7 @@ class Halving:
 
     def going_on(self, scored: int) -> int:
         """Return how many ideas go on from a rung that has scored so many: one at least, if any."""
-        return math.ceil(self.promote * scored - ROUNDING)
+        return max(min(1, scored), math.ceil(self.promote * scored - ROUNDING))
 
     def ranked(self, screenings: Sequence[Screening]) -> list[Screening]:
         """Return those of one rung that are scored, best first, equals in the order given."""

@@ -89,7 +89,7 @@ class Models:
         """Answer for one campaign; `skills` are those of the members that propose."""
         self._skills = skills or {}
         self.recipes: dict[str, Recipe] = {}
-        self._world = world
+        self.world = world
         self._search = search
         self._rng = rng
 
@@ -105,7 +105,7 @@ class Models:
 
     def true_loss(self, idea_id: str) -> float:
         """Return what an idea is worth."""
-        return self._world.loss_of(self.recipes[idea_id])
+        return self.world.loss_of(self.recipes[idea_id])
 
     def answer(self, requests: Sequence[IdeaRequest], epoch: int, first: int = 0) -> list[Trial]:
         """Return the trials of an epoch, or of the part of it that begins with that number."""
@@ -146,7 +146,7 @@ class Models:
                 ended_at=NOON,
             )
             return Trial(idea=idea, outcome=failed)
-        return Trial(idea=idea, outcome=self._scored(idea.id, self._world.loss_of(recipe)))
+        return Trial(idea=idea, outcome=self._scored(idea.id, self.world.loss_of(recipe)))
 
     def _propose(self, request: IdeaRequest, skill: Skill) -> tuple[Recipe, tuple[str, ...]]:
         match request.origin:
@@ -193,15 +193,15 @@ class Models:
         """Add a popular mechanism, one that is not avoided if there is any, near its optimum."""
         free = [m for m in range(MECHANISMS) if m not in recipe]
         new = [m for m in free if m not in (avoided or ())] or free
-        (added,) = self._rng.choices(new, [self._world.popularity[m] for m in new])
-        number = self._rng.gauss(self._world.optima[added], skill.spread)
+        (added,) = self._rng.choices(new, [self.world.popularity[m] for m in new])
+        number = self._rng.gauss(self.world.optima[added], skill.spread)
         return {**recipe, added: min(max(number, 0.0), 1.0)}
 
     def _fails(self, idea: Idea, recipe: Recipe, skill: Skill) -> bool:
         """Tell whether one of the mechanisms that must be written fails; a traceback helps."""
         there = self.recipes[idea.base] if idea.base else {}
         chance = skill.fragility * (0.5 if idea.origin is Origin.DEBUG else 1.0)
-        works = (1 - chance * self._world.fragility[m] for m in recipe if m not in there)
+        works = (1 - chance * self.world.fragility[m] for m in recipe if m not in there)
         return self._rng.random() > math.prod(works)
 
     def _again(self, first: Scored, loss: float, times: int) -> Scored:

@@ -139,13 +139,10 @@ def _check(config: RlConfig) -> None:
     for name, only in UNUSED.items():
         if (said := getattr(config.search, name)) != only:
             raise ConfigError(f"search.{name}={said}: airr.rl has no such choice, leave it out")
-<<<<<<< HEAD
     if config.llm.ensemble:
         raise ConfigError("llm.ensemble: in airr.rl the policy alone proposes, leave it out")
-=======
     if config.search.screen.rungs:
         raise ConfigError("search.screen: a policy learns from full runs, airr.rl has no screen")
->>>>>>> 5dc2fa3 (Cheap screens: ideas are tried with a share of the budget first, and the best go on (search.screen))
     rl, policy = config.rl, config.policy
     bounds: tuple[tuple[str, float, float, float], ...] = (
         ("rl.group_size", rl.group_size, 2, 10_000),

@@ -42,13 +42,9 @@ from airr.records import (
 )
 from airr.reporting.projection import fate_of, gain_of, score_of
 from airr.reporting.tree import Fate, Gain, MetricFacts, Score
-<<<<<<< HEAD
 from airr.researcher.bandit import Record, records_of
-from airr.summary import Best, Spend, best_ideas, failures, withheld
-=======
 from airr.screens import Halving, SoFar
 from airr.summary import Best, Spend, best_ideas, dropped, failures, withheld
->>>>>>> 5dc2fa3 (Cheap screens: ideas are tried with a share of the budget first, and the best go on (search.screen))
 from airr.titles import Title, title_of
 from airr.totals import gpu_hours_in, spend_in
 from airr.workspace import Workspace, names_in
