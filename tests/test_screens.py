@@ -167,7 +167,7 @@ def test_a_screen_ends_alike_in_whatever_order_ideas_come_and_wherever_a_head_is
     assert calm.keys() == {idea(n).id for n in range(size)}, "somebody was lost"
     field = [*range(size)]
     for rung, found in enumerate(fates):
-        promoted = rule.promoted([screening(n, *found[n], rung) for n in field])
+        promoted = rule.promoted([screening(n, found[n][0], found[n][1], rung) for n in field])
         for gone in (n for n in field if idea(n).id not in promoted):
             kind, reason = calm[idea(gone).id]
             said = {"scored": Reason.OUTRANKED, "withheld": Reason.IMPLAUSIBLE}
@@ -354,8 +354,8 @@ def test_what_is_dropped_is_no_failure_no_score_and_nobodys_parent(finished: Pat
     assert {*dropped.stage} == {"screen"}
     assert dropped.metric.isna().all()
     assert {*tables.ideas.parents.explode().dropna()}.isdisjoint(dropped.index)
-    late = next(one for one in tables.ideas.itertuples() if "late may help" in one.text)
-    assert "rank 4 of 4, of which 2 went on, with 20 % of the budget" in dropped.detail[late.id]
+    late, *_ = tables.ideas.id[tables.ideas.text.str.contains("late may help")]
+    assert "rank 4 of 4, of which 2 went on, with 20 % of the budget" in dropped.detail[late]
     failed = tables.outcomes.query("status == 'failed' and stage == 'train'")
     assert {*failed.reason} == {"crash"}, "a failure in the screen keeps its reason"
     told = (place / "told.txt").read_text()
