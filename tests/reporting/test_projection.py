@@ -35,7 +35,7 @@ def test_each_idea_has_the_fate_that_its_outcome_and_its_errors_give_it(facts: C
     }
     assert facts.fates == {
         "better": 2, "within noise": 1, "worse": 1, "not compared": 0, "withheld": 1,
-        "failed": 2, "open": 1,
+        "dropped": 0, "failed": 2, "open": 1,
     }  # fmt: skip
 
 
