@@ -1,9 +1,11 @@
 """The ledger: atomic commits, explicit schemas, and damage that is named and survived."""
 
 import json
+import math
 import random
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from airr import ledger
+from airr.columns import schema_of, table_of
 from airr.errors import WorkspaceError
-from airr.ledger import DamagedPart, Ledger, load, read_records, read_table, schema_of
-from airr.records import Idea, OutcomeRow, Run, row_of
+from airr.ledger import Ledger, best, load, read_records, read_table
+from airr.parts import MOST_PARTS, WHOLE_BYTES, DamagedPart, first_to_merge
+from airr.records import Idea, OutcomeRow, Reason, Run, Withheld, row_of
 from tests.builders import NOON, idea, outcome_row, run, scored
 
 
@@ -47,7 +50,7 @@ def test_rows_of_several_tables_appear_together_or_not_at_all(folder: Path):
     first = Ledger(folder)
     first.append([run("e00-i000"), outcome_row("e00-i000", 2.5)])
     torn = Ledger(folder)
-    torn._write_part("runs", ledger._to_table(Run, [run("e00-i001")]))
+    torn._write_part("runs", table_of(Run, [run("e00-i001")]))
     assert len(read_records(folder, Run)) == 1
     again = Ledger(folder)
     assert len(parts_of(folder, "runs")) == 1, "the orphan is cleared by the next writer"
@@ -95,11 +98,40 @@ def test_a_foreign_file_in_a_table_is_neither_read_nor_removed(folder: Path):
 
 def test_many_small_parts_are_merged_without_losing_rows_or_their_order(folder: Path):
     writer = Ledger(folder)
-    ideas = [idea(number) for number in range(ledger.COMPACT_ABOVE_PARTS + 5)]
+    ideas = [idea(number) for number in range(MOST_PARTS + 5)]
     for one in ideas:
         writer.append([one])
     assert read_records(folder, Idea) == ideas
     assert len(parts_of(folder, "ideas")) < 10
+
+
+def test_a_row_is_merged_again_only_when_its_part_doubles():
+    sizes, merged, appended = [], 0, 20_000
+    for _ in range(appended):
+        sizes.append(1)
+        if (first := first_to_merge(sizes)) < len(sizes):
+            merged += sum(sizes[first:])
+            sizes[first:] = [sum(sizes[first:])]
+        assert len(sizes) <= MOST_PARTS
+    assert merged / appended <= math.log2(appended / MOST_PARTS) + 3
+
+
+def test_what_is_merged_fits_into_memory_however_long_the_table():
+    sizes = [WHOLE_BYTES] * 100 + [1] * MOST_PARTS
+    assert first_to_merge(sizes) == len(sizes)
+    assert first_to_merge([*sizes, 1]) == 100
+
+
+def test_merging_leaves_large_older_parts_as_they_are(folder: Path):
+    writer = Ledger(folder)
+    writer.append([idea(number) for number in range(5000)])
+    (large,) = parts_of(folder, "ideas")
+    many = [idea(5000 + number) for number in range(MOST_PARTS)]
+    for one in many:
+        writer.append([one])
+    assert large.exists()
+    assert len(parts_of(folder, "ideas")) < MOST_PARTS
+    assert read_records(folder, Idea)[5000:] == many
 
 
 def test_merging_keeps_a_damaged_part_for_somebody_to_look_at(folder: Path):
@@ -107,7 +139,7 @@ def test_merging_keeps_a_damaged_part_for_somebody_to_look_at(folder: Path):
     writer.append([idea(0)])
     damaged = parts_of(folder, "ideas")[0]
     damaged.write_bytes(b"no parquet")
-    for number in range(1, ledger.COMPACT_ABOVE_PARTS):
+    for number in range(1, MOST_PARTS):
         writer.append([idea(number)])
     with pytest.warns(DamagedPart):
         writer.append([idea(99)])
@@ -159,6 +191,26 @@ def test_load_takes_many_campaigns_and_names_them_in_a_column(tmp_path: Path):
     assert tables.runs.columns[0] == "campaign"
     with pytest.raises(WorkspaceError, match="no campaign matches"):
         load(tmp_path / "c*")
+
+
+def test_load_can_leave_the_long_texts_on_disk(folder: Path):
+    Ledger(folder).append([idea(0), outcome_row("e00-i000", 2.5)])
+    tables = load(folder.parent, texts=False)
+    assert tables.outcomes.metric.tolist() == [2.5]
+    assert tables.ideas.id.tolist() == ["e00-i000"]
+    assert not {"text", "log_tail", "detail"} & {*tables.ideas.columns, *tables.outcomes.columns}
+
+
+def test_the_best_are_scored_outcomes_of_all_campaigns_best_first(tmp_path: Path):
+    believed = asdict(scored("e00-i003", 0.1))
+    del believed["reward"]
+    withheld = Withheld(**believed, reason=Reason.IMPLAUSIBLE, detail="too good to be true")
+    rows = [outcome_row("e00-i000", 2.5), outcome_row("e00-i001", None), row_of(withheld)]
+    Ledger(tmp_path / "a" / "ledger").append(rows)
+    Ledger(tmp_path / "b" / "ledger").append([outcome_row("e00-i000", value) for value in (2, 3)])
+    found = best(tmp_path / "*", 10)
+    assert [*zip(found.campaign, found.metric, strict=True)] == [("b", 2), ("a", 2.5), ("b", 3)]
+    assert best(tmp_path / "*", 1).metric.tolist() == [2]
 
 
 def test_only_the_holder_of_the_lease_may_append(folder: Path):

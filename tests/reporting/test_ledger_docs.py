@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from airr.ledger import TABLES, schema_of
+from airr.columns import schema_of
+from airr.ledger import TABLES
 from tests.reporting.ledgers import small
 
 TEXT = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
