@@ -7,6 +7,7 @@ import sys
 VERBS = {
     "prepare": "make an environment's data and base models, once",
     "evolve": "run a campaign: ideas, diffs, trainings, scores, and what is learned from them",
+    "rl": "train the model that proposes, on what its ideas are worth",
     "status": "where campaigns stand, and what the queue says",
     "report": "campaigns as one HTML file, as JSON, or as lines",
     "wandb": "send a campaign to Weights & Biases",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -51,6 +52,9 @@ class Book:
         self.updates: dict[int, Update] = {}
         self.patched: set[str] = set()
         self.applied: dict[str, list[Patch]] = {}
+        """Those that passed, of ideas without an outcome: they may yet have to be mended."""
+        self._passed: Counter[str] = Counter()
+        self._runs_of: defaultdict[str, list[Run]] = defaultdict(list)
         for kind in (Idea, Patch, Call, Run, Screening, OutcomeRow, Update):
             self._mirror(read_records(ledger.folder, kind))
 
@@ -97,8 +101,7 @@ class Book:
 
         Only the first seed's crashes are mended.
         """
-        patches = self.applied.get(outcome.idea_id, ()) if outcome.repeat == 0 else ()
-        return max(0, len(patches) - 1)
+        return max(0, self._passed[outcome.idea_id] - 1) if outcome.repeat == 0 else 0
 
     def crash_to_mend(self, idea_id: str) -> Run | None:
         """Return the run of an idea that crashed and whose patch is to be mended now, or None.
@@ -106,12 +109,10 @@ class Book:
         A crash that is not to be mended is entered along with the outcome of its idea.
         """
         crashes = [
-            run
-            for run in self.runs.values()
-            if (run.idea_id, run.repeat, run.reason) == (idea_id, 0, Reason.CRASH)
+            run for run in self._runs_of[idea_id] if (run.repeat, run.reason) == (0, Reason.CRASH)
         ]
         is_over = (idea_id, 0) in self.outcomes
-        if is_over or len(crashes) < len(self.applied.get(idea_id, ())):
+        if is_over or len(crashes) < self._passed[idea_id]:
             return None
         return crashes[-1] if crashes else None
 
@@ -125,8 +126,8 @@ class Book:
         return trials_of(before, settled(self.outcomes))
 
     def _past(self, goal: RunKey) -> list[Run]:
-        wanted = (goal.idea_id, goal.repeat, goal.rung)
-        return [run for run in self.runs.values() if (run.idea_id, run.repeat, run.rung) == wanted]
+        wanted = (goal.repeat, goal.rung)
+        return [run for run in self._runs_of[goal.idea_id] if (run.repeat, run.rung) == wanted]
 
     def _mirror(self, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -135,12 +136,14 @@ class Book:
                     self.ideas[row.id] = row
                 case Run():
                     self.runs[row.id] = row
+                    self._runs_of[row.idea_id].append(row)
                 case Call():
                     self.calls[_key(row)] = row
                 case Screening():
                     self.screens[row.idea_id, row.rung] = row
                 case OutcomeRow():
                     self.outcomes[row.idea_id, row.repeat] = outcome_of(row)
+                    self.applied.pop(row.idea_id, None)
                 case Update():
                     self.updates[row.epoch] = row
                 case Patch():
@@ -149,6 +152,7 @@ class Book:
     def _mirror_patch(self, patch: Patch) -> None:
         if patch.applied:
             self.patched.add(patch.idea_id)
+            self._passed[patch.idea_id] += 1
             self.applied.setdefault(patch.idea_id, []).append(patch)
 
 

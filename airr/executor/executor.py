@@ -144,13 +144,15 @@ class Executor:
     async def until_implemented(self, ideas: Sequence[Idea]) -> None:
         """Return once none of these ideas, given to `run`, is still to be implemented."""
         before = {None, Step.WAITING, Step.PATCHING}
-        while any(self.steps.get(idea.id) in before for idea in ideas):
+        left = [idea.id for idea in ideas]
+        while left := [one for one in left if self.steps.get(one) in before]:
             self._step_taken.clear()
             await self._step_taken.wait()
 
     async def until_few_are_open(self, ideas: Sequence[Idea], most: int) -> None:
         """Return once at most so many of these ideas, given to `run`, have no outcome."""
-        while sum(self.steps.get(idea.id) is not Step.DONE for idea in ideas) > most:
+        left = [idea.id for idea in ideas]
+        while len(left := [one for one in left if self.steps.get(one) is not Step.DONE]) > most:
             self._step_taken.clear()
             await self._step_taken.wait()
 

@@ -27,6 +27,7 @@ from airr.executor.mending import Mending
 from airr.executor.node_limit import NodeLimit
 from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.executor.plans import Rung
+from airr.executor.plausibility import Scores
 from airr.executor.results import (
     describe_outcome,
     judge_absence,
@@ -74,8 +75,10 @@ class Scheduler:
         self._workspace = workspace
         self._book = book
         self._cluster = cluster
-        self._metric = metric
         self._rungs = rungs
+        self._scores = Scores(
+            metric, (one for one in book.outcomes.values() if isinstance(one, Scored))
+        )
         self._settings = settings
         self._clock = clock
         self._limit = limit
@@ -220,17 +223,15 @@ class Scheduler:
         awaited = [result for result in results if self._is_awaited(result)]
         self._stopped = {one.key.name: one for one in awaited if was_stopped(one)}
         fresh = [result for result in awaited if not was_stopped(result)]
-        past = [outcome for outcome in self._book.outcomes.values() if isinstance(outcome, Scored)]
-        self._enter([(self.open[r.key.name], self._judged(r, past), r) for r in fresh])
+        self._enter([(self.open[r.key.name], self._judged(r), r) for r in fresh])
         for result in results:
             if result.key.name not in self._stopped:
                 file_away(self._workspace, result)
 
-    def _judged(self, result: Result, past: Sequence[Scored]) -> Outcome:
+    def _judged(self, result: Result) -> Outcome:
         rung = result.key.rung
-        return judge_result(
-            result, self._metric if rung is None else self._rungs[rung].metric, past
-        )
+        past = self._scores if rung is None else Scores(self._rungs[rung].metric)
+        return judge_result(result, past)
 
     def _is_awaited(self, result: Result) -> bool:
         """Tell whether a result is that of an open run, and not of a batch taken back before."""
@@ -246,6 +247,9 @@ class Scheduler:
         runs = [run_row(run, outcome, result) for run, outcome, result in ended]
         final = [(run, outcome) for run, outcome in done if not self._is_to_be_mended(outcome)]
         self._book.enter([*runs, *(row for one in final for row in self._rows_of(*one))])
+        for run, outcome in final:
+            if run.goal.rung is None and isinstance(outcome, Scored):
+                self._scores.add(outcome)
         for run, outcome, _ in ended:
             del self.open[run.planned.key.name]
             then = "; to be run again" if run in retried else ""

@@ -18,7 +18,7 @@ from airr.batch import Result
 from airr.config import Env, Implement
 from airr.errors import BudgetSpent
 from airr.executor.codebases import Parent, Tree
-from airr.executor.diffs import Rejection, apply_answer, count_changes, unified_diff
+from airr.executor.diffs import Rejection, apply_answer, change_between
 from airr.executor.preflight import describe, seconds_of
 from airr.executor.questions import Questions
 from airr.llm.protocol import Completion, ContextTooLong, Request, StopReason
@@ -283,12 +283,12 @@ def _why_unusable(request: Request, completion: Completion) -> Rejection | None:
 
 
 def _changes(before: Tree, after: Tree) -> dict[str, Any]:
-    counts = count_changes(before, after)
+    change = change_between(before, after)
     return {
-        "diff": unified_diff(before, after),
-        "files_changed": counts.files,
-        "lines_added": counts.added,
-        "lines_removed": counts.removed,
+        "diff": change.diff,
+        "files_changed": change.files,
+        "lines_added": change.added,
+        "lines_removed": change.removed,
     }
 
 

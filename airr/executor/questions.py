@@ -9,10 +9,12 @@ from airr.config import Env, Implement, Role
 from airr.executor.codebases import Parent, Tree
 from airr.llm.protocol import Completion, Message, Purpose, Request
 from airr.prompts import Prompts, numbered
-from airr.records import Idea, Patch, Run
+from airr.records import BASELINE, Idea, Patch, Run
 
 TURN = 2
 """Messages of a revision: the answer, and what was wrong with it."""
+SYSTEMS_KEPT = 16
+"""Codebases of which the system prompt is kept: samples and revisions of an idea share it."""
 RETRY_SEED = 1000
 """Added to the seed of a question that is asked again: more than there are samples."""
 
@@ -46,17 +48,17 @@ class Questions:
             "reserved": env.reserved(baseline),
             "format": how.format,
         }
+        self._systems: dict[str, str] = {}
 
     def first(self, idea: Idea, sample: int, parent: Parent | None = None) -> Request:
         """Return the request for a sample's first patch of an idea, on its parent if it has one."""
         built_on = parent.idea if parent else None
         asked = self._prompts.render("implement/write.j2", {"idea": idea, "parent": built_on})
-        tree = parent.tree if parent else self._baseline
         return Request(
             id=f"{idea.id}/s{sample}/r0",
             purpose=Purpose.IMPLEMENT,
             model=self._role.model,
-            system=self._prompts.render("implement/system.j2", self._shared | _shown(tree)),
+            system=self._system(parent),
             messages=(Message("user", asked, cache_until_here=self._is_shared),),
             temperature=self._role.temperature,
             max_tokens=self._role.max_tokens,
@@ -66,10 +68,22 @@ class Questions:
                 "idea": idea.text,
                 "built_on": built_on.text if built_on else "",
                 "revision": 0,
-                "tree": tree,
+                "tree": parent.tree if parent else self._baseline,
             },
             may_wait=True,
         )
+
+    def _system(self, parent: Parent | None) -> str:
+        """Return the prompt with the whole codebase, which takes a while to put together."""
+        of = parent.idea.id if parent else BASELINE
+        if of not in self._systems:
+            tree = parent.tree if parent else self._baseline
+            if len(self._systems) == SYSTEMS_KEPT:
+                del self._systems[next(iter(self._systems))]
+            self._systems[of] = self._prompts.render(
+                "implement/system.j2", self._shared | _shown(tree)
+            )
+        return self._systems[of]
 
     def revised(self, last: Request, answer: Completion, patch: Patch) -> Request:
         """Return the same conversation, `answer` added, with what is wrong with its patch.

@@ -6,15 +6,13 @@ whether its job was preempted, cancelled, or at its limit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from airr.batch import Result
 from airr.cluster.protocol import TaskState, TaskStatus
-from airr.config import Metric
 from airr.executor.openruns import OpenRun
 from airr.executor.plans import Rung
-from airr.executor.plausibility import doubt
+from airr.executor.plausibility import Scores, doubt
 from airr.executor.verdicts import ENDED_AS, REASONS
 from airr.plain import plain_line
 from airr.records import (
@@ -49,11 +47,11 @@ def was_stopped(result: Result) -> bool:
     return result.reason in STOPPED
 
 
-def judge_result(result: Result, metric: Metric, past: Sequence[Scored]) -> Outcome:
+def judge_result(result: Result, past: Scores) -> Outcome:
     """Return what a worker's result means in this environment, after what was scored before."""
     if result.metric is None:
         return _failure(result, result.stage or Stage.TRAIN, result.reason or Reason.LOST)
-    if why := doubt(result.metric, result.standard_error, past, metric):
+    if why := doubt(result.metric, result.standard_error, past):
         return _withheld(result, result.metric, why)
     key = result.key
     return Scored(
@@ -62,7 +60,7 @@ def judge_result(result: Result, metric: Metric, past: Sequence[Scored]) -> Outc
         attempt=key.attempt,
         metric=result.metric,
         standard_error=result.standard_error,
-        reward=metric.reward_of(result.metric),
+        reward=past.metric.reward_of(result.metric),
         train_seconds=result.train_seconds,
         score_seconds=result.score_seconds,
         wall_seconds=result.ended_at - result.started_at,

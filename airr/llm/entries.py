@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from airr.llm.protocol import Completion, Message, Request, StopReason, Usage
@@ -42,6 +43,7 @@ class Answered:
     created_at: datetime
 
 
+@lru_cache(maxsize=64)
 def sha256(text: str) -> str:
     """Return the name of a text."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

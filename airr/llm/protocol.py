@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Protocol
 
 from airr.errors import AirrError
@@ -162,14 +163,22 @@ class Provider(Protocol):
 
 def prompt_hash(request: Request) -> str:
     """Return the sha256 of all that shapes the answer: model, words and sampling."""
+    sampling = (request.temperature, request.max_tokens, request.thinking_tokens, request.seed)
+    return _hash_of(request.model, request.system, request.messages, *sampling)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _hash_of(model: str, system: str, messages: Sequence[Message], *sampling: float) -> str:
+    """Return the hash; whoever looks a request up and then asks it needs it several times."""
+    temperature, max_tokens, thinking_tokens, seed = sampling
     shape = {
-        "model": request.model,
-        "system": request.system,
-        "messages": [[message.role, message.text] for message in request.messages],
-        "temperature": request.temperature,
-        "max_tokens": request.max_tokens,
-        "thinking_tokens": request.thinking_tokens,
-        "seed": request.seed,
+        "model": model,
+        "system": system,
+        "messages": [[message.role, message.text] for message in messages],
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "thinking_tokens": thinking_tokens,
+        "seed": seed,
     }
     canonical = json.dumps(shape, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

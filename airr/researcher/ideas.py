@@ -14,7 +14,7 @@ from airr.config import Base, Metric, Search
 from airr.llm.protocol import Completion, ContextTooLong, Request, StopReason
 from airr.records import Idea, Origin, Scored
 from airr.researcher.blocks import Block, parse_blocks
-from airr.researcher.novelty import repeats
+from airr.researcher.novelty import Novelty
 from airr.researcher.questions import Conversation, Questions, Turn
 from airr.researcher.strategy import IdeaRequest
 
@@ -54,6 +54,7 @@ class Ideator:
         self._search = search
         self._ask = ask
         self._now = now
+        self._novelty = Novelty()
 
     async def propose(
         self,
@@ -96,7 +97,7 @@ class Ideator:
         for round_number in range(1, ROUNDS + 1):
             texts = [block.text for block in offer.blocks]
             seen = [*known, *(block.text for _, block in taken)]
-            again = repeats(texts, seen, self._search.similarity)
+            again = self._novelty.repeats(texts, seen, self._search.similarity)
             new = [block for block, old in zip(offer.blocks, again, strict=True) if not old]
             taken += [(offer, block) for block in new[: request.count - len(taken)]]
             missing = request.count - len(taken)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from airr.executor.diffs import Rejection, apply_answer, count_changes, unified_diff
+from airr.executor.diffs import Rejection, apply_answer, change_between, unified_diff
 from airr.records import Reason
 
 MODEL = """import torch
@@ -666,5 +666,5 @@ def test_the_canonical_diff_and_its_counts_say_what_changed():
     assert "deleted file mode 100644\n--- a/lib/optim.py\n+++ /dev/null\n@@ -1,2 +0,0 @@" in diff
     assert "+a\n\\ No newline at end of file\n" in diff
     assert diff.count("diff --git ") == 3
-    counts = count_changes(TREE, after)
+    counts = change_between(TREE, after)
     assert (counts.files, counts.added, counts.removed) == (3, 2, 3)

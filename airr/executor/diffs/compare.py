@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from dataclasses import dataclass
 
 from airr.executor.codebases import Tree
 from airr.executor.diffs.gates import changed_paths
 
 CONTEXT_LINES = 3
+FROM_AND_TO = 2
+"""Lines of a file's diff before its first hunk: --- and +++."""
 NO_NEWLINE = "\\ No newline at end of file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """The size of a patch, in files and lines."""
+class Change:
+    """The canonical diff between two trees, and its size in files and lines."""
 
+    diff: str
     files: int
     added: int
     removed: int
@@ -23,30 +27,28 @@ class Counts:
 
 def unified_diff(before: Tree, after: Tree) -> str:
     """Return the canonical diff between two trees, as `git apply` takes it; "" if there is none."""
-    return "".join(
-        _file_diff(path, before.get(path), after.get(path)) for path in changed_paths(before, after)
-    )
+    return change_between(before, after).diff
 
 
-def count_changes(before: Tree, after: Tree) -> Counts:
-    """Return how many files and lines differ between two trees."""
+def change_between(before: Tree, after: Tree) -> Change:
+    """Return what differs between two trees."""
     paths = changed_paths(before, after)
-    added = removed = 0
+    diff: list[str] = []
+    signs: Counter[str] = Counter()
     for path in paths:
-        old, new = _lines(before.get(path, "")), _lines(after.get(path, ""))
-        for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, old, new).get_opcodes():
-            if tag != "equal":
-                removed += i2 - i1
-                added += j2 - j1
-    return Counts(files=len(paths), added=added, removed=removed)
+        headers, body = _file_diff(path, before.get(path), after.get(path))
+        diff += [*headers, *body]
+        signs.update(line[0] for line in body[FROM_AND_TO:])
+    return Change(diff="".join(diff), files=len(paths), added=signs["+"], removed=signs["-"])
 
 
-def _file_diff(path: str, old: str | None, new: str | None) -> str:
-    headers = [f"diff --git a/{path} b/{path}"]
+def _file_diff(path: str, old: str | None, new: str | None) -> tuple[list[str], list[str]]:
+    """Return git's lines about a file, and those of the diff itself."""
+    headers = [f"diff --git a/{path} b/{path}\n"]
     if old is None:
-        headers.append("new file mode 100644")
+        headers.append("new file mode 100644\n")
     if new is None:
-        headers.append("deleted file mode 100644")
+        headers.append("deleted file mode 100644\n")
     hunks = difflib.unified_diff(
         _lines(old or ""),
         _lines(new or ""),
@@ -56,7 +58,7 @@ def _file_diff(path: str, old: str | None, new: str | None) -> str:
         lineterm="\n",
     )
     body = [line if line.endswith("\n") else f"{line}\n{NO_NEWLINE}\n" for line in hunks]
-    return "".join(f"{header}\n" for header in headers) + "".join(body)
+    return headers, body
 
 
 def _lines(text: str) -> list[str]:

@@ -71,9 +71,11 @@ def shown_about_tabs(placed: Sequence[Placed], lines: Sequence[str]) -> Shift:
 
 def mixes_in_tabs(fitted: Sequence[Fitted], lines: Sequence[str]) -> str | None:
     """Return the first added line that begins with a tab in a file that indents by spaces alone."""
-    indents = {indent_of(line)[:1] for line in lines}
     added = (line.text for one in fitted for line in one.lines)
-    return next((text for text in added if text.startswith("\t") and indents == {"", " "}), None)
+    tabbed = next((text for text in added if text.startswith("\t")), None)
+    if tabbed is None:
+        return None
+    return tabbed if {indent_of(line)[:1] for line in lines} == {"", " "} else None
 
 
 def unclear_indentation(where: str, at: int) -> Rejection:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import warnings
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from airr.executor.codebases import Tree
+from airr.executor.diffs.programs import is_same_program
 from airr.executor.diffs.rejection import Rejection, quote, shorten
 from airr.records import Reason
 
 LEGAL_PART = re.compile(r"[A-Za-z0-9_.+-]+")
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
 LONGEST_PATH = 240
 KB = 1000
 
@@ -118,7 +119,7 @@ def check_text(before: Tree, after: Tree) -> Rejection | None:
     """Refuse changed files that are no UTF-8 text or hold NUL."""
     for path in changed_paths(before, after):
         text = after.get(path, "")
-        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        if NO_TEXT.search(text):
             return Rejection(
                 Reason.SYNTAX,
                 f"{path} would hold a NUL or a lone surrogate: files are UTF-8 text",
@@ -142,28 +143,19 @@ def check_effect(before: Tree, after: Tree) -> Rejection | None:
     Asked about trees that compile.
     """
     paths = changed_paths(before, after)
-    if all(_is_same_program(path, before.get(path), after.get(path)) for path in paths):
+    if all(
+        path.endswith(".py")
+        and path in before
+        and path in after
+        and is_same_program(before[path], after[path])
+        for path in paths
+    ):
         return Rejection(
             Reason.EMPTY_PATCH,
             f"the patch changes nothing but comments and spacing of {', '.join(paths)}: the "
             "program stays as it was",
         )
     return None
-
-
-def _is_same_program(path: str, before: str | None, after: str | None) -> bool:
-    if before is None or after is None or not path.endswith(".py"):
-        return False
-    try:
-        return ast.dump(_parsed(before)) == ast.dump(_parsed(after))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False  # the baseline's own file is no Python, or one that is nested too deeply
-
-
-def _parsed(text: str) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text.encode("utf-8"))
 
 
 def compile_error(path: str, text: str) -> str | None:

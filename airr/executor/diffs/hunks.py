@@ -143,7 +143,6 @@ def _clean_hunks(hunks: Sequence[Hunk], lines: Sequence[str], path: str) -> list
     """Return the hunks without copied line numbers; refuse what is no honest hunk."""
     clean: list[Hunk] = []
     known = {line.strip() for line in lines}
-    numbered = has_numbers(lines)
     for number, hunk in enumerate(hunks, start=1):
         where = _where(path, number, hunks)
         if not hunk.changes:
@@ -151,7 +150,9 @@ def _clean_hunks(hunks: Sequence[Hunk], lines: Sequence[str], path: str) -> list
                 Reason.EMPTY_PATCH,
                 f"{where}: it changes nothing: begin lines to remove with `-`, to add with `+`",
             )
-        bare = hunk if numbered else without_numbers(hunk, where)
+        bare = without_numbers(hunk, where)
+        if bare is not hunk and has_numbers(lines):  # then they are the file's own
+            bare = hunk
         if isinstance(bare, Rejection):
             return bare
         if (elided := elision_added(bare, known)) is not None:

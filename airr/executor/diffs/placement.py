@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 from airr.executor.diffs.edits import Hunk, Line, Op
 from airr.executor.diffs.elisions import is_elision
@@ -41,13 +42,21 @@ class Placed:
     grade: Grade
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Haystack:
-    """A file's lines, in the two forms in which hunks are looked for."""
+    """A file's lines, in the two forms in which hunks are looked for; the second seldom is."""
 
     lines: Sequence[str]
-    exact: str
-    squeezed: str
+
+    @cached_property
+    def exact(self) -> str:
+        """Return the lines as they are."""
+        return _joined(self.lines)
+
+    @cached_property
+    def squeezed(self) -> str:
+        """Return the lines with white space made single spaces."""
+        return _joined([_squeeze(line) for line in self.lines])
 
 
 def place_hunks(
@@ -61,8 +70,7 @@ def place_hunks(
         return [
             Placed(hunk=hunk, at=(hunk.old_start or 1) - 1, grade=Grade.EXACT) for hunk in hunks
         ]
-    squeezed = (_squeeze(line) for line in lines)
-    haystack = _Haystack(lines, _joined(lines), _joined(list(squeezed)))
+    haystack = _Haystack(lines)
     placed: list[Placed] = []
     for number, hunk in enumerate(hunks, start=1):
         found = _place(hunk, haystack, f"{where}, hunk {number} of {len(hunks)}")
