@@ -16,7 +16,10 @@ EXAMPLE := .example
 DRAW = $(BIN)/python analysis/$(1).py --output analysis/figures
 LINES = --references $(EXAMPLE)/references.yaml
 
-.PHONY: help install evolve test test-long attacks check format figures slurm-up slurm-down \
+# benchmarks in the order of docs/measurements.md; the last two boot a real Slurm, as root
+BENCHMARKS := patching llm_cost search status rl ledger overhead startup utilisation scheduler_calls
+
+.PHONY: help install evolve test test-long benchmarks attacks check format figures slurm-up slurm-down \
   slurm-env clean
 
 help:  ## say what there is to make
@@ -41,6 +44,11 @@ test: install  ## run the tests, those on a real Slurm included
 
 test-long: install  ## run the tests that take minutes each on a real Slurm
 	$(BIN)/python -m pytest -m long --numprocesses $(JOBS) --dist loadfile $(ARGS)
+
+benchmarks: install  ## every table of docs/measurements.md, in its quick form
+	@for each in $(BENCHMARKS); do \
+	  echo "benchmarks/$$each.py --quick" && $(BIN)/python benchmarks/$$each.py --quick || exit 1; \
+	done
 
 attacks: install  ## run every hostile candidate for real, and print what became of each
 	$(BIN)/python -m pytest -m 'long or not long' tests/attacks $(ARGS)

@@ -17,7 +17,7 @@ from random import Random
 from unittest.mock import patch
 
 from airr.batch import Batch, Result
-from airr.cluster.protocol import JobArray, Preview, TaskState, TaskStatus
+from airr.cluster.protocol import Cluster, JobArray, Preview, TaskState, TaskStatus
 from airr.composition import compositions
 from airr.config import Config
 from airr.executor.codebases import Tree, read_tree
@@ -200,14 +200,21 @@ def config_of(folder: Path, *settings: str) -> tuple[Config, dict[str, object]]:
 
 @contextmanager
 def started(
-    folder: Path, cost: Cost, *settings: str, provider: Provider | None = None
+    folder: Path,
+    cost: Cost,
+    *settings: str,
+    provider: Provider | None = None,
+    cluster: Cluster | None = None,
 ) -> Generator[Start]:
-    """Yield what a head starts with; without a provider, the one that the settings name answers."""
+    """Yield what a head starts with, on a cluster that the settings name unless one is given.
+
+    Without a provider, the one that they name answers.
+    """
     config, raw = config_of(folder, *settings)
     asked = None if provider is None else dict.fromkeys(Purpose, provider)
     start = start_of(config, raw, providers=asked)
     with patch("airr.head.Preflight", lambda *_, **__: Preflight(cost)):
-        yield replace(start, cluster=Workers(cost))
+        yield replace(start, cluster=cluster) if cluster else start
 
 
 def catalogue_of(folder: Path, *, only_sound: bool = False) -> Catalogue:

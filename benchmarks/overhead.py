@@ -41,7 +41,7 @@ from rich.table import Table
 from airr.display.live import follow
 from airr.head import take_the_head
 from benchmarks.endpoint import served
-from benchmarks.instant import Cost, Model, catalogue_of, started
+from benchmarks.instant import Cost, Model, Workers, catalogue_of, started
 from benchmarks.measured import in_bytes, in_seconds, machine, on_disk, processor_seconds
 from tests.llm.loopback import KEY
 
@@ -114,7 +114,8 @@ def run_one(load: Load) -> Used:
     with TemporaryDirectory(prefix="airr-overhead-") as folder:
         place = Path(folder)
         model = Model(catalogue_of(place), cost) if load.latency is None else None
-        with started(place, cost, *load.settings, provider=model) as start:
+        workers = Workers(cost)
+        with started(place, cost, *load.settings, provider=model, cluster=workers) as start:
             before = processor_seconds(resource.RUSAGE_SELF)
             begun = time.monotonic()
 

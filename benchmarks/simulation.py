@@ -163,14 +163,14 @@ def simulate_airr(name: str, workload: Workload, pace: Pace, *settings: str) -> 
         async def evolve() -> None:
             loop = asyncio.get_running_loop()
             with (
-                started(place, Cost(), *asked, provider=model) as start,
+                started(place, Cost(), *asked, provider=model, cluster=nodes) as start,
                 patch("airr.head.time", SimpleNamespace(time=loop.time)),
                 patch(
                     "airr.head.Preflight",
                     lambda *_, room, **__: SlowPreflight(pace.preflight, room),
                 ),
             ):
-                async with take_the_head(replace(start, cluster=nodes)) as head:
+                async with take_the_head(start) as head:
                     await head.campaign.run()
 
         virtual_time.run(evolve())

@@ -1,6 +1,6 @@
 """How fast `airr.status` and `airr.report` answer for a long campaign.
 
-    .venv/bin/python -m benchmarks.status [ideas]
+    python benchmarks/status.py [--ideas 10000] [--quick]
 
 Makes a campaign folder as a search of so many ideas (10,000) leaves it, with the calls and patches
 of ten samples for each idea, and the records of its batches; nothing of it has run. Prints a table
@@ -10,9 +10,9 @@ others use the machine.
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,16 +23,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from airr.batch import Batch, PlannedRun
 from airr.executor.plans import training_plan, with_seals
 from airr.parsing import parse_config
 from airr.records import BASELINE, Reason, RunKey, Stage, row_of
 from airr.workspace import Workspace
+from benchmarks.measured import processor_seconds
 from tests.builders import NOON, failed, idea, run, scored
 from tests.reporting.ledgers import call, campaign_of, patch
 from tests.test_config import composed
 
-IDEAS = 10_000
 PER_EPOCH = 100
 SAMPLES = 10
 RUNS_A_BATCH = 8
@@ -80,32 +82,32 @@ VERBS = {
 
 def main() -> None:
     """Make the campaign, ask, and print."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else IDEAS
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--ideas", type=int, default=10_000)
+    parser.add_argument("--quick", action="store_true", help="200 ideas, each command once")
+    asked = parser.parse_args()
+    count, times = (200, 1) if asked.quick else (asked.ideas, CALLS)
     with tempfile.TemporaryDirectory() as place:
         workspace = made(Path(place) / "runs" / "long", count)
         size = sum(path.stat().st_size for path in workspace.folder.rglob("*") if path.is_file())
         print(f"{count} ideas, {SAMPLES} samples each: {size / 1e6:.0f} MB\n")
         print("| command | seconds | of a processor |\n|---|---|---|")
         for name, arguments in VERBS.items():
-            medians = map(statistics.median, zip(*timed(place, arguments), strict=True))
+            medians = map(statistics.median, zip(*timed(place, arguments, times), strict=True))
             print(f"| `{name}` | {' | '.join(f'{median:.2f}' for median in medians)} |", flush=True)
 
 
-def timed(place: str, arguments: tuple[str, ...]) -> Iterator[tuple[float, float]]:
+def timed(place: str, arguments: tuple[str, ...], times: int) -> Iterator[tuple[float, float]]:
     """Yield how long a command takes on the clock, and of a processor, over and over."""
-    for _ in range(CALLS):
+    for _ in range(times):
         begun, used = time.monotonic(), processor_seconds()
         command = [sys.executable, "-m", *arguments]
         done = subprocess.run(command, cwd=place, capture_output=True, check=False)
         yield time.monotonic() - begun, processor_seconds() - used
         if done.returncode:
             sys.exit(done.stderr.decode())
-
-
-def processor_seconds() -> float:
-    """Return what all processes that were started and have ended have used."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def made(folder: Path, count: int) -> Workspace:

@@ -1,22 +1,32 @@
-"""How busy four nodes are kept: airr beside the release's schedule and one sbatch per idea.
+"""How busy nodes are kept: airr beside the release's schedule and one sbatch per idea.
 
-    python benchmarks/utilisation.py [--ideas 200] [--epochs 5] [--seconds 2] [--quick]
+    python benchmarks/utilisation.py [--ideas 200] [--epochs 5] [--seconds 2]
+                                     [--nodes 16 128 1024] [--quick]
 
-Boots the real Slurm of tests/slurm (as root: 4 nodes of 8 pretended GPUs) and runs on it
+A node-second is useful if the search reads the result of its task; utilisation is useful
+node-seconds over those available from the first start to the last end. `of limit` is the share of
+what one array of all tasks comes to, which is all that this scheduler can start.
 
-- `airr`: a campaign whose trainings last `--seconds`, preflights, patches and scoring included;
+**Real**, as root, on the Slurm of tests/slurm (4 nodes of 8 pretended GPUs):
+
+- `airr`: campaigns whose trainings last `--seconds`, preflights, patches and scoring included:
+  `best_of_n`, which learns nothing and so never waits, and `strict epochs`, evolution as it is;
 - `release`: the schedule of the paper's release (generate everything, submit, sleep 90 minutes,
   poll every 20, go on at 30 % of the logs), its times scaled as 33 minutes to one task;
 - `sbatch each`: an sbatch for each idea, and a squeue for each job every two seconds;
-- `limit`: one array of all tasks, which is what this scheduler on this machine can start at all.
+- `limit`: one array of all tasks.
 
 The last three run shell tasks that hold a node as long as an airr task did on average, measured in
-the same run: from the first line of the batch script until the result stands. A node-second is
-useful if the search reads the result of its task; utilisation is useful node-seconds over those
-available from the first start to the last end. `calls` counts the Slurm commands of the head,
-through wrappers on its PATH. The nodes share the cores of one machine with each other and with the
-head, which a cluster's do not: an airr task is longer here than it would be alone, and so are the
-tasks that it is compared to.
+the same run: from the first line of the batch script until the result stands. `calls` counts the
+Slurm commands of the head, through wrappers on its PATH. The nodes share the cores of one machine
+with each other and with the head, which a cluster's do not.
+
+**Simulated** (benchmarks/simulation.py): airr's own campaign, executor and scheduler in virtual
+time. First the runs above once more, at the pace that was measured in them; `apart` is how far the
+simulation is off in total time. Then env=nanogpt at full scale: four epochs of three ideas for each
+node, 25 minutes of training that 15 % of the ideas end early, 60 s for an answer of the model, 30 s
+for a preflight, a tick of 30 s. The head implements and preflights as many ideas at once as the
+nodes take (`default`: 16 and 2 of them).
 """
 
 from __future__ import annotations
@@ -24,262 +34,97 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import sys
-import time
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from tempfile import mkdtemp
-
-import yaml
-from rich.console import Console
-from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from airr.ledger import load
-from tests import toy
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measured import machine
+from benchmarks.real_schedules import (
+    TICK_SECONDS,
+    Bench,
+    measure_airr,
+    measure_each,
+    measure_limit,
+    measure_release,
+)
+from benchmarks.simulation import Pace, simulate_airr, simulate_limit, simulate_release
+from benchmarks.spans import Measured, Workload
 from tests.slurm.cluster import VirtualCluster
-from tests.slurm.commands import Commands
 from tests.slurm.configuration import Shape
 
 NODES = 4
-RUN_MINUTES, SLEEP_MINUTES, POLL_MINUTES, SHARE_READ = 33, 90, 20, 0.3
-EACH_POLL_SECONDS = 2.0
-TICK_SECONDS = 1.0
-TASK = "date +%s.%N >> {log}.start; sleep {seconds:.3f}; date +%s.%N >> {log}.end"
-
-
-@dataclass(frozen=True)
-class Workload:
-    """So many ideas in so many epochs, each training for so many seconds."""
-
-    ideas: int
-    epochs: int
-    seconds: float
-
-    @property
-    def per_epoch(self) -> int:
-        """Return the ideas of one epoch."""
-        return self.ideas // self.epochs
-
-
-@dataclass(frozen=True)
-class Span:
-    """When a task held its node, and whether anybody read what came of it. Unix seconds."""
-
-    start: float
-    end: float
-    was_read: bool = True
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One schedule, as it went."""
-
-    name: str
-    spans: tuple[Span, ...]
-    calls: Counter[str]
-
-    @property
-    def seconds(self) -> float:
-        """Return the time from the first start to the last end."""
-        return max(span.end for span in self.spans) - min(span.start for span in self.spans)
-
-    @property
-    def mean_task(self) -> float:
-        """Return the mean seconds for which a task held its node."""
-        return sum(span.end - span.start for span in self.spans) / len(self.spans)
-
-    @property
-    def read(self) -> int:
-        """Return the number of results that were read."""
-        return sum(span.was_read for span in self.spans)
-
-    @property
-    def utilisation(self) -> float:
-        """Return useful node-seconds over available ones."""
-        useful = sum(span.end - span.start for span in self.spans if span.was_read)
-        return useful / (NODES * self.seconds)
-
-
-class Bench:
-    """A folder, a cluster, and Slurm commands that are counted."""
-
-    def __init__(self, folder: Path, cluster: VirtualCluster) -> None:
-        """Put the counting wrappers into the folder."""
-        self.folder = folder
-        self._commands = Commands.wrapped(folder / "wrappers")
-        path = {"PATH": self._commands.path}
-        self.environment: Mapping[str, str] = os.environ | cluster.environment | path
-
-    def run(self, *command: str) -> str:
-        """Run a command of the head and return what it printed."""
-        return subprocess.run(
-            command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
-
-    def calls(self) -> Counter[str]:
-        """Return the number of each of Slurm's commands since the last time, and forget them."""
-        counts = self._commands.counts()
-        self._commands.forget()
-        return counts
-
-    def submit(self, seconds: float, logs: Path, indices: str = "0") -> str:
-        """Submit shell tasks that hold a node for so long each; return the job's id."""
-        task = TASK.format(log=logs / "$SLURM_ARRAY_TASK_ID", seconds=seconds)
-        return self.run(
-            "sbatch", "--parsable", f"--array={indices}", "--exclusive", "--gres=gpu:8",
-            "--output=/dev/null", f"--wrap={task}",
-        ).strip()  # fmt: skip
-
-    def wait_for(self, logs: Path, count: int) -> None:
-        """Wait until so many tasks have ended, without asking Slurm."""
-        while len(list(logs.glob("*.end"))) < count:
-            time.sleep(0.2)
-
-
-def spans_in(logs: Path, was_read: frozenset[str] | None = None) -> tuple[Span, ...]:
-    """Return the spans of shell tasks; `was_read` names those that count, or all do."""
-    return tuple(
-        Span(
-            start=float(end.with_suffix(".start").read_text()),
-            end=float(end.read_text()),
-            was_read=was_read is None or end.stem in was_read,
-        )
-        for end in logs.glob("*.end")
-    )
-
-
-def measure_airr(bench: Bench, workload: Workload) -> Measured:
-    """Run a whole campaign."""
-    folder = bench.folder / "airr"
-    overrides = toy.make_campaign_env(folder)
-    widen_catalogue(folder / "env" / "catalogue", workload.ideas)
-    starts, note_start = folder / "starts", folder / "note_start.sh"
-    task = "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
-    note_start.write_text(f"echo {task} $(date +%s.%N) >> {starts}\n")
-    bench.run(
-        sys.executable, "-m", "airr.evolve", *overrides, "campaign=bench", "search=best_of_n",
-        "llm=offline", "cluster=slurm", f"search.epochs={workload.epochs}", "env.gpus=8",
-        f"search.ideas_per_epoch={workload.per_epoch}", f"cluster.tick_seconds={TICK_SECONDS}",
-        "cluster.preflights=2", "implement.concurrent_ideas=16",
-        f"env.budget_seconds={30 + workload.seconds}",
-        f"env.train.argv=[/bin/sh,-c,'sleep {workload.seconds} && exec {{python}} train.py']",
-        f"cluster.setup=['. {note_start}']",
-    )  # fmt: skip
-    started = dict(line.split() for line in starts.read_text().splitlines())
-    runs = load(folder / "runs" / "bench").runs
-    ideas = runs[runs.idea_id != "baseline"]
-    spans = tuple(
-        Span(start=float(started[run.job_id]), end=run.ended_at.timestamp())
-        for run in ideas.itertuples()
-    )
-    return Measured("airr", spans, bench.calls())
-
-
-def widen_catalogue(catalogue: Path, ideas: int) -> None:
-    """Leave one idea in the catalogue, in so many variants."""
-    entry = yaml.safe_load((catalogue / "better.yaml").read_text())
-    entry["numbers"] = {"value": [f"{1 + n / 1000:.3f}" for n in range(2 * ideas)]}
-    for path in catalogue.iterdir():
-        path.unlink()
-    (catalogue / "better.yaml").write_text(yaml.safe_dump(entry))
-
-
-def measure_release(bench: Bench, workload: Workload, task_seconds: float) -> Measured:
-    """Run the schedule of the paper's release."""
-    minute = task_seconds / RUN_MINUTES
-    logs = bench.folder / "release"
-    logs.mkdir()
-    read: set[str] = set()
-    for epoch in range(workload.epochs):
-        first = epoch * workload.per_epoch
-        mine = {str(index) for index in range(first, first + workload.per_epoch)}
-        bench.submit(task_seconds, logs, f"{first}-{first + workload.per_epoch - 1}")
-        time.sleep(SLEEP_MINUTES * minute)
-        while len(done := mine & {path.stem for path in logs.glob("*.end")}) < (
-            SHARE_READ * workload.per_epoch
-        ):
-            time.sleep(POLL_MINUTES * minute)
-        read |= done
-    bench.wait_for(logs, workload.ideas)
-    return Measured("release", spans_in(logs, frozenset(read)), bench.calls())
-
-
-def measure_each(bench: Bench, workload: Workload, task_seconds: float) -> Measured:
-    """Submit every idea on its own, and ask for each job on its own."""
-    logs = bench.folder / "each"
-    logs.mkdir()
-    for epoch in range(workload.epochs):
-        first = epoch * workload.per_epoch
-        jobs = {
-            str(index): bench.submit(task_seconds, logs, str(index))
-            for index in range(first, first + workload.per_epoch)
-        }
-        while jobs:
-            time.sleep(EACH_POLL_SECONDS)
-            jobs = {
-                index: job
-                for index, job in jobs.items()
-                if bench.run("squeue", "--noheader", f"--jobs={job}", "--states=PD,R,CG").strip()
-            }
-    return Measured("sbatch each", spans_in(logs), bench.calls())
-
-
-def measure_limit(bench: Bench, workload: Workload, task_seconds: float) -> Measured:
-    """Submit everything as one array, and wait."""
-    logs = bench.folder / "limit"
-    logs.mkdir()
-    bench.submit(task_seconds, logs, f"0-{workload.ideas - 1}")
-    bench.wait_for(logs, workload.ideas)
-    return Measured("limit", spans_in(logs), bench.calls())
+ARMS = {"best_of_n": ("search=best_of_n",), "strict epochs": ("search=evolution",)}
+TRAINING, SCORING, ANSWER, PREFLIGHT, TICK, GATHER = 1500.0, 90.0, 60.0, 30.0, 30.0, 300.0
+SHARE_EARLY = 0.15
+EPOCHS, ROUNDS = 4, 3
+"""Of a simulated campaign: epochs, and how many ideas of each epoch a node has to run."""
 
 
 def main() -> None:
-    """Measure all schedules in one run and print the table."""
+    """Measure, simulate the same, simulate what cannot be measured here; print the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ideas", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--quick", action="store_true", help="40 ideas in 2 epochs")
+    parser.add_argument("--nodes", type=int, nargs="*", default=[16, 128, 1024])
+    parser.add_argument("--simulated-only", action="store_true", help="leave out the real Slurm")
+    parser.add_argument("--quick", action="store_true", help="16 ideas in 2 epochs; 4 nodes")
     asked = parser.parse_args()
-    size = (40, 2) if asked.quick else (asked.ideas, asked.epochs)
-    workload = Workload(*size, asked.seconds)
+    size = (16, 2) if asked.quick else (asked.ideas, asked.epochs)
+    nodes = [NODES] if asked.quick else asked.nodes
+    console = Console(width=130)
+    if not asked.simulated_only:
+        workload = Workload(*size, asked.seconds, NODES)
+        campaigns, others, preflight = on_slurm(workload)
+        console.print(measured_table(workload, [*campaigns, *others]))
+        console.print(validation(workload, campaigns, others, preflight))
+    for count in nodes:
+        console.print(simulated_table(count))
+
+
+def on_slurm(workload: Workload) -> tuple[list[Measured], list[Measured], float]:
+    """Return airr's campaigns, the other schedules, the limit first, and a preflight's seconds."""
     folder = Path(mkdtemp(prefix="airr-utilisation-"))
     cluster = VirtualCluster(Path(f"/tmp/airr-bench-{os.getpid()}"))
     try:
         cluster.up(Shape(nodes=NODES, min_job_age=300))
         bench = Bench(folder, cluster)
-        airr = measure_airr(bench, workload)
+        found = [measure_airr(bench, workload, name, *ARMS[name]) for name in ARMS]
+        campaigns = [campaign for campaign, _ in found]
+        task_seconds = sum(one.mean_task for one in campaigns) / len(campaigns)
         others = [
-            measure(bench, workload, airr.mean_task)
+            measure(bench, workload, task_seconds)
             for measure in (measure_limit, measure_each, measure_release)
         ]
     finally:
         cluster.down()
-    shutil.rmtree(folder)
-    report(workload, airr, others)
+        shutil.rmtree(folder)
+    return campaigns, others, sum(seconds for _, seconds in found) / len(found)
 
 
-def report(workload: Workload, airr: Measured, others: list[Measured]) -> None:
-    """Print the table."""
-    limit = others[0].utilisation
+def measured_table(workload: Workload, found: Sequence[Measured]) -> Table:
+    """Return what was measured on the real Slurm."""
+    limit = next(one for one in found if one.name == "limit").utilisation
     table = Table(
-        title=f"{workload.ideas} ideas in {workload.epochs} epochs, trainings of "
-        f"{workload.seconds:g} s, {NODES} nodes, {os.cpu_count()} CPU cores"
+        title=f"{machine()}\n{workload.ideas} ideas in {workload.epochs} epochs, trainings of "
+        f"{workload.seconds:g} s, {workload.nodes} nodes of a real Slurm"
     )
     for column in ("schedule", "s in all", "s a task", "read", "utilisation", "of limit"):
         table.add_column(column, justify="left" if column == "schedule" else "right")
     for column in ("sbatch", "squeue", "all calls", "calls / 1,000 ideas"):
         table.add_column(column, justify="right")
-    for one in (airr, *others):
+    for one in found:
         table.add_row(
-            one.name,
+            f"airr, {one.name}" if one.name in ARMS else one.name,
             f"{one.seconds:.0f}",
             f"{one.mean_task:.2f}",
             f"{one.read}/{len(one.spans)}",
@@ -290,7 +135,78 @@ def report(workload: Workload, airr: Measured, others: list[Measured]) -> None:
             str(one.calls.total()),
             f"{1000 * one.calls.total() / workload.ideas:.0f}",
         )
-    Console(width=120).print(table)
+    return table
+
+
+def validation(
+    workload: Workload, campaigns: Sequence[Measured], others: Sequence[Measured], preflight: float
+) -> Table:
+    """Return the same schedules simulated, at the pace that was measured."""
+    limit, _, release = others
+    table = Table(title="the same, simulated")
+    for column in ("schedule", "s in all", "simulated", "apart", "utilisation", "simulated"):
+        table.add_column(column, justify="left" if column == "schedule" else "right")
+    for real in (*campaigns, limit, release):
+        pace = Pace(
+            ideate=0.0, diff=0.0, preflight=preflight, gap=limit.gap, tick=TICK_SECONDS,
+            gather=GATHER, tasks=tuple(span.end - span.start for span in real.spans),
+        )  # fmt: skip
+        if real.name in ARMS:
+            found = simulate_airr(real.name, workload, pace, *ARMS[real.name])
+        elif real is limit:
+            found = simulate_limit(workload, pace)
+        else:
+            found = simulate_release(workload, pace, real.mean_task)
+        table.add_row(
+            real.name,
+            f"{real.seconds:.1f}",
+            f"{found.seconds:.1f}",
+            f"{100 * (found.seconds / real.seconds - 1):+.1f} %",
+            f"{real.utilisation:.3f}",
+            f"{found.utilisation:.3f}",
+        )
+    return table
+
+
+def simulated_table(nodes: int) -> Table:
+    """Return how schedules of full-scale campaigns fare on so many nodes."""
+    workload = Workload(EPOCHS * ROUNDS * nodes, EPOCHS, TRAINING, nodes)
+    rng = Random(0)
+    whole = [TRAINING + SCORING + rng.uniform(-30, 30) for _ in range(1000)]
+    early = [rng.uniform(0, TRAINING) for _ in range(round(1000 * SHARE_EARLY))]
+    pace = Pace(
+        ideate=ANSWER, diff=ANSWER, preflight=PREFLIGHT, gap=1.0, tick=TICK, gather=GATHER,
+        tasks=(*whole[len(early) :], *early),
+    )  # fmt: skip
+    wide = (f"implement.concurrent_ideas={nodes}", f"cluster.preflights={max(2, nodes // 8)}")
+    arms = {
+        "airr, best_of_n": ("search=best_of_n", *wide),
+        "airr, strict epochs": ("search=evolution", *wide),
+        "airr, overlap=0.25": ("search=evolution", "search.overlap=0.25", *wide),
+        "airr, overlap=0.5": ("search=evolution", "search.overlap=0.5", *wide),
+        "airr, overlap=0.5, default": ("search=evolution", "search.overlap=0.5"),
+    }
+    limit = simulate_limit(workload, pace)
+    found = [simulate_airr(name, workload, pace, *arms[name]) for name in arms]
+    found.append(simulate_release(workload, pace, TRAINING + SCORING))
+    strict = next(one for one in found if one.name == "airr, strict epochs")
+    table = Table(
+        title=f"simulated: {workload.ideas:,} ideas in {workload.epochs} epochs, {nodes:,} nodes"
+    )
+    for column in ("schedule", "hours", "read", "utilisation", "of limit", "node-hours saved"):
+        table.add_column(column, justify="left" if column == "schedule" else "right")
+    for one in (*found, limit):
+        saved = nodes * (strict.seconds - one.seconds) / 3600
+        share = saved * 3600 / (nodes * strict.seconds)
+        table.add_row(
+            one.name,
+            f"{one.seconds / 3600:.2f}",
+            f"{one.read:,}",
+            f"{one.utilisation:.3f}",
+            f"{one.utilisation / limit.utilisation:.3f}",
+            f"{saved:,.0f} ({share:.0%})" if one.name in arms and one is not strict else "",
+        )
+    return table
 
 
 if __name__ == "__main__":
