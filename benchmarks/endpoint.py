@@ -47,7 +47,7 @@ def main() -> None:
             text = model.diff(said_to(asked))
         return Reply(text=text, prefill_seconds=latency)
 
-    with Loopback(answer) as loopback:
+    with Loopback(answer, key=None) as loopback:
         print(loopback.url, flush=True)
         sys.stdin.read()
 

@@ -23,7 +23,6 @@ import asyncio
 import contextlib
 import json
 import math
-import os
 import resource
 import subprocess
 import sys
@@ -43,7 +42,6 @@ from airr.head import take_the_head
 from benchmarks.endpoint import served
 from benchmarks.instant import Cost, Model, Workers, catalogue_of, started
 from benchmarks.measured import in_bytes, in_seconds, machine, on_disk, processor_seconds
-from tests.llm.loopback import KEY
 
 PER_EPOCH = 100
 IDEAS_PER_CALL = 10
@@ -145,7 +143,6 @@ def measure(load: Load) -> Used:
     with served(load.latency) if load.latency is not None else nullcontext("") as url:
         done = subprocess.run(
             [sys.executable, __file__, ONE, json.dumps(asdict(load) | {"url": url})],
-            env=os.environ | {"OPENAI_API_KEY": KEY},
             capture_output=True,
             check=False,
             text=True,

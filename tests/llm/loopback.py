@@ -304,6 +304,11 @@ class _Handler(BaseHTTPRequestHandler):
         bill, cached = loopback.cache.bill(asked.body["model"], blocks)
         loopback.begun.append((asked, bill))
         loopback.stopping.wait(reply.prefill_seconds)
+        if not asked.is_anthropic and not asked.body.get("stream"):
+            parts = (asked.body["model"], reply.text, reply.thinking, reply.stop, bill)
+            self._send(200, json.dumps(wire.openai_answer(*parts)).encode())
+            self._note_billed(loopback, asked, reply, bill)
+            return
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
@@ -321,8 +326,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.wfile.write(b"0\r\n\r\n")
-        if broken:
-            return
+        if not broken:
+            self._note_billed(loopback, asked, reply, bill)
+
+    def _note_billed(self, loopback: Loopback, asked: Asked, reply: Reply, bill: Bill) -> None:
         with loopback.lock:
             output = tokens_in(reply.text) + tokens_in(reply.thinking)
             loopback.billed.append((asked, bill, output))

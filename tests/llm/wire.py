@@ -139,6 +139,16 @@ def openai_chunks(
     yield {**head, "choices": [], "usage": usage}
 
 
+def openai_answer(
+    model: str, text: str, thinking: str, stop: str, bill: Bill
+) -> dict[str, Any]:
+    """Return a completion that was not asked for as a stream."""
+    *_, last = openai_chunks(model, text, thinking, stop, bill)
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": OPENAI_STOPS[stop]}
+    return {**last, "object": "chat.completion", "choices": [choice]}
+
+
 def openai_line(chunk: dict[str, Any] | None) -> bytes:
     return f"data: {'[DONE]' if chunk is None else json.dumps(chunk)}\n\n".encode()
 
