@@ -211,7 +211,7 @@ def started(
     Without a provider, the one that they name answers.
     """
     config, raw = config_of(folder, *settings)
-    asked = None if provider is None else dict.fromkeys(Purpose, provider)
+    asked = None if provider is None else dict.fromkeys(map(str, Purpose), provider)
     start = start_of(config, raw, providers=asked)
     with patch("airr.head.Preflight", lambda *_, **__: Preflight(cost)):
         yield replace(start, cluster=cluster) if cluster else start
