@@ -7,7 +7,8 @@ Campaigns of env=nanogpt in epochs of 100 ideas, each in a process of its own. T
 prompts, the diffs and every gate but the preflight are the real ones; workers' results are there as
 soon as they are submitted (benchmarks/instant.py).
 
-- `instant`: the model answers within the process; ten diffs side by side for each idea.
+- `instant, 1` and `instant, 10`: the model answers within the process, with so many diffs side by
+  side for each idea; as none of them takes any time, all ten are judged.
 - `0 s, 16`: the model is asked through OpenAI's SDK over HTTP, from a server in a process of its
   own whose answers begin after so many seconds, with so many requests in flight; one diff for each
   idea. `ideal` is how long the answers take if they never wait for the head.
@@ -62,7 +63,9 @@ class Load:
     @property
     def name(self) -> str:
         """Return how the table calls it."""
-        return "instant" if self.latency is None else f"{self.latency:g} s, {self.in_flight}"
+        if self.latency is None:
+            return f"instant, {self.samples}"
+        return f"{self.latency:g} s, {self.in_flight}"
 
     @property
     def epochs(self) -> int:
@@ -156,7 +159,9 @@ def measure(load: Load) -> Used:
 
 def loads(sizes: list[int], latencies: list[float], flights: list[int], http: int) -> list[Load]:
     """Return all campaigns that are to be measured."""
-    instant = [Load(ideas=count, samples=10, in_flight=16) for count in sizes]
+    instant = [
+        Load(ideas=count, samples=samples, in_flight=16) for samples in (1, 10) for count in sizes
+    ]
     over_http = [
         Load(ideas=http, samples=1, in_flight=flight, latency=latency)
         for latency in latencies

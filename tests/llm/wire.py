@@ -139,9 +139,7 @@ def openai_chunks(
     yield {**head, "choices": [], "usage": usage}
 
 
-def openai_answer(
-    model: str, text: str, thinking: str, stop: str, bill: Bill
-) -> dict[str, Any]:
+def openai_answer(model: str, text: str, thinking: str, stop: str, bill: Bill) -> dict[str, Any]:
     """Return a completion that was not asked for as a stream."""
     *_, last = openai_chunks(model, text, thinking, stop, bill)
     message = {"role": "assistant", "content": text}
