@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from airr.curves import TENTHS, Bar, Curve, CurveOf
 from airr.packing import Packing
 from airr.records import Reason, RunKey, Stage
 
@@ -58,7 +59,8 @@ class Plan:
 
     `env_folder` is the installed environment; `train_data` is shown to candidates read-only,
     `sealed_data` to the scorer alone; `checkpoint` is relative to the run's output folder.
-    `seals` are the hashes of the sealed files by folder and path (airr/seals.py).
+    `seals` are the hashes of the sealed files by folder and path (airr/seals.py). `curve` is what
+    of the log is recorded; an idea's first run is ended where that is worse than `bar`.
     """
 
     env_folder: str
@@ -78,6 +80,8 @@ class Plan:
     disk_gb: float
     sandbox: str
     race: Race | None = None
+    curve: CurveOf | None = None
+    bar: Bar | None = None
     seals: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
     @property
@@ -140,9 +144,22 @@ class Batch:
 
 
 def _plan(raw: dict[str, Any]) -> Plan:
-    rest = {name: value for name, value in raw.items() if name not in {"train", "score", "race"}}
-    train, score = _command(raw["train"]), _command(raw["score"])
-    return Plan(train=train, score=score, race=_race(raw.get("race")), **rest)
+    own = {"train", "score", "race", "curve", "bar"}
+    rest = {name: value for name, value in raw.items() if name not in own}
+    curve, bar = raw.get("curve"), raw.get("bar")
+    return Plan(
+        train=_command(raw["train"]),
+        score=_command(raw["score"]),
+        race=_race(raw.get("race")),
+        curve=curve and CurveOf(**curve),
+        bar=bar and _bar(bar),
+        **rest,
+    )
+
+
+def _bar(raw: dict[str, Any]) -> Bar:
+    values = plain_curve(raw["values"])
+    return Bar(quantile=raw["quantile"], curves=raw["curves"], values=values)
 
 
 def _race(raw: dict[str, Any] | None) -> Race | None:
@@ -165,7 +182,8 @@ def _planned_run(raw: dict[str, Any]) -> PlannedRun:
 class Result:
     """What a worker found: a metric, or the stage and reason of a failure. Times are unix.
 
-    `reported` are numbers that training told of itself: the candidate's own word, and no score.
+    `reported` are numbers that training told of itself, and `curve` is what its log showed: the
+    candidate's own word, and no score.
     """
 
     key: RunKey
@@ -180,6 +198,7 @@ class Result:
     log_tail: str = ""
     scorer_version: str = ""
     reported: Mapping[str, float] = field(default_factory=dict[str, float])
+    curve: Curve = field(default_factory=dict[int, float])
     node: str
     job_id: str
     started_at: float
@@ -201,6 +220,7 @@ class Result:
         key = RunKey(**raw.pop("key"))
         stage, reason = raw.pop("stage"), raw.pop("reason")
         raw["reported"] = plain_numbers(raw.get("reported", {}))
+        raw["curve"] = plain_curve(raw.get("curve", {}))
         if (raw["metric"] is None) is (reason is None):
             raise ValueError(f"result of {key.name} must hold a metric or a failure, not both")
         return cls(key=key, stage=stage and Stage(stage), reason=reason and Reason(reason), **raw)
@@ -223,6 +243,16 @@ def plain_numbers(raw: Any) -> dict[str, float]:
         if NUMBER_NAME.fullmatch(name) and is_number and math.isfinite(_as_float(value)):
             found[name] = _as_float(value)
     return found
+
+
+def plain_curve(raw: Any) -> dict[int, float]:
+    """Return a curve from a JSON object, as far as it holds one."""
+    found: dict[Any, Any] = raw if isinstance(raw, dict) else {}
+    return {
+        tenth: float(value)
+        for tenth in TENTHS
+        if isinstance(value := found.get(str(tenth)), int | float) and math.isfinite(value)
+    }
 
 
 def _as_float(value: float) -> float:

@@ -110,6 +110,14 @@ class Prepare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnvCurve:
+    """The number in a log's lines `step 20/200 ... NAME 4.17` that tells how training goes."""
+
+    name: str
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Env:
     """A research environment: a codebase to improve, and how candidates are run and scored."""
 
@@ -127,6 +135,7 @@ class Env:
     checkpoint: str
     checkpoint_limit_mb: float
     patch_limit_kb: float
+    curve: EnvCurve | None
     budget_seconds: float
     shortened_by: dict[str, float] | None
     """Variables of training, with their values in a full run; a shorter one gets its share of them.
@@ -258,6 +267,19 @@ class ScreenSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyStopping:
+    """When a training is ended for its curve: where that is worse than a quantile of earlier ones.
+
+    Not before `from_share` of its steps, and not before there are so many `curves`. A `quantile` of
+    None ends none.
+    """
+
+    quantile: float | None
+    from_share: float
+    curves: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """How the next ideas are chosen. `name` is that of a module of airr/researcher."""
 
@@ -276,6 +298,7 @@ class Search:
     overlap: float
     """The share of an epoch that may still run when the next one is proposed."""
     screen: ScreenSettings
+    early_stopping: EarlyStopping
     own: NoSettings | SteadySettings | TreeSettings | IslandsSettings
     """The settings that only this strategy has; in the configuration they stand among the rest."""
 

@@ -22,6 +22,7 @@ from airr.campaign import Campaign
 from airr.charter import open_charter
 from airr.config import Config
 from airr.executor.codebases import read_tree
+from airr.executor.earlier import bar_for
 from airr.executor.executor import Executor
 from airr.executor.jobs import Scheduler
 from airr.executor.mending import Mending
@@ -141,6 +142,7 @@ def assemble(start: Start, uid: str, lease: Lease) -> Head:
         uid=uid,
         clock=time.time,
         rungs=rungs,
+        bar_for=functools.partial(bar_for, config, book),
         limit=start.shared.nodes,
         mending=Mending(runs=config.implement.repair_runs, seconds=config.implement.repair_seconds),
     )

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
-from airr.config import Bench, Config, LocalSettings, ScreenSettings, Search
+from airr.config import (
+    Bench,
+    Config,
+    EarlyStopping,
+    Env,
+    LocalSettings,
+    ScreenSettings,
+    Search,
+)
 from airr.errors import ConfigError
 
 Numbers = Mapping[str, float]
@@ -67,6 +75,7 @@ def check_campaign(config: Config) -> None:
             raise ConfigError(f"llm.{name}.model is empty: which model is it?")
     _check_strategy(search)
     _check_screen(search.screen, config)
+    _check_early_stopping(search.early_stopping, config.env)
 
 
 def check_bench(bench: Bench) -> None:
@@ -185,6 +194,24 @@ def _check_screen(screen: ScreenSettings, config: Config) -> None:
     for is_broken, said in rules:
         if is_broken:
             raise ConfigError(said)
+
+
+def _check_early_stopping(early: EarlyStopping, env: Env) -> None:
+    """Refuse bounds that end nothing, or everything."""
+    quantile = early.quantile
+    if quantile is not None and not 0 < quantile <= 1:
+        raise ConfigError(
+            f"search.early_stopping.quantile={quantile}: it must be above 0, at most 1"
+        )
+    if not 0 <= early.from_share < 1:
+        raise ConfigError(
+            f"search.early_stopping.from_share={early.from_share}: it must be at least 0, below 1"
+        )
+    _refuse_below(2, {"search.early_stopping.curves": early.curves})
+    if quantile is not None and env.curve is None:
+        raise ConfigError(
+            f"search.early_stopping: the log of env={env.name} shows no curve (env.curve is null)"
+        )
 
 
 def _refuse_below(least: int, numbers: Numbers) -> None:

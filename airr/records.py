@@ -107,6 +107,8 @@ class Reason(StrEnum):
     """The job vanished without a result, more often than the retries allow."""
     CANCELLED = "cancelled"
     """Somebody cancelled the job."""
+    HOPELESS = "hopeless"
+    """Its curve was worse than most of earlier ones, and its training was ended early."""
     UNKNOWN = "unknown"
     """It was imported without a score, from a file that does not say why."""
 
@@ -265,7 +267,8 @@ class Run:
     """One attempt of a codebase on a node, once it has ended; `rung` is null for a full run.
 
     `stage` and `reason` are null where it gave a score. They stand here for each attempt; as the
-    idea's outcome, once, stands what came of the last one.
+    idea's outcome, once, stands what came of the last one. `curve` is what the log showed at each
+    tenth of its steps, by percent: training's own word.
     """
 
     id: str
@@ -283,6 +286,7 @@ class Run:
     reason: Reason | None
     detail: str
     train_seconds: float
+    curve: Mapping[str, float] = field(default_factory=dict[str, float])
     submitted_at: datetime
     started_at: datetime | None
     ended_at: datetime

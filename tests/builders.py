@@ -9,6 +9,7 @@ from typing import Any
 from airr.config import (
     Base,
     Direction,
+    EarlyStopping,
     Implement,
     IslandsSettings,
     Metric,
@@ -60,6 +61,7 @@ SEARCH = Search(
     baseline_seeds=1,
     overlap=0.0,
     screen=ScreenSettings(rungs=(), promote=0.5, env=None),
+    early_stopping=EarlyStopping(quantile=None, from_share=0.3, curves=8),
     own=NoSettings(),
 )
 OWN = {

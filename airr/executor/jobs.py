@@ -20,6 +20,7 @@ from airr.book import Book, Row
 from airr.cluster.protocol import Cluster, JobArray, TaskState, TaskStatus
 from airr.config import Cluster as ClusterSettings
 from airr.config import Metric
+from airr.curves import Bar
 from airr.errors import ClusterError
 from airr.executor.arrays import arrays_of
 from airr.executor.inbox import file_away, read_inbox
@@ -63,6 +64,7 @@ class Scheduler:
         uid: str,
         clock: Callable[[], float],
         rungs: Sequence[Rung] = (),
+        bar_for: Callable[[Sequence[RunKey]], Bar | None] = lambda _: None,
         limit: NodeLimit | None = None,
         mending: Mending | None = None,
     ) -> None:
@@ -70,7 +72,8 @@ class Scheduler:
 
         `uid` makes the names of batches unique for ever; `clock` gives unix seconds; `limit` is
         shared with other campaigns; `mending` says which crashes are not the end of their idea.
-        `plan` and `metric` are those of full runs; `rungs` have their own.
+        `plan` and `metric` are those of full runs; `rungs` have their own. `bar_for` says what the
+        curves of full runs are held against.
         """
         self._workspace = workspace
         self._book = book
@@ -93,6 +96,7 @@ class Scheduler:
             workspace=workspace,
             cluster=cluster,
             plans={None: plan, **{rung.number: rung.plan for rung in rungs}},
+            bar_for=bar_for,
             settings=settings,
             seed=seed,
             uid=uid,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from airr.batch import Plan
 from airr.cluster.slurm_settings import SlurmSettings
-from airr.config import Bench, Config, Env, Metric, Sandbox
+from airr.config import Bench, Config, Direction, Env, Metric, Sandbox
+from airr.curves import CurveOf
 from airr.errors import ConfigError
 from airr.resources import resource
 from airr.seals import seal
@@ -75,6 +76,7 @@ def _shortened(plan: Plan, env: Env, share: float) -> Plan:
 def training_plan(config: Bench) -> Plan:
     """Return how candidates of this environment are trained and scored."""
     env, data = config.env, Path(config.data).absolute()
+    curve = env.curve
     return Plan(
         env_folder=str(env_folder(config)),
         train_data=str(data / env.train_data),
@@ -92,6 +94,7 @@ def training_plan(config: Bench) -> Plan:
         memory_gb=env.memory_gb,
         disk_gb=env.disk_gb,
         sandbox=str(config.cluster.sandbox),
+        curve=curve and CurveOf(name=curve.name, minimize=curve.direction is Direction.MINIMIZE),
     )
 
 
@@ -112,6 +115,7 @@ def preflight_plan(config: Bench) -> Plan:
         sealed_data=str(data / preflight.sealed_data),
         train=preflight.train,
         score_settings={**plan.score_settings, **preflight.score_settings},
+        curve=None,
         budget_seconds=preflight.seconds,
         nodes=1,
         gpus=0,

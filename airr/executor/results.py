@@ -17,6 +17,7 @@ from airr.executor.verdicts import ENDED_AS, REASONS
 from airr.plain import plain_line
 from airr.records import (
     STOPPED,
+    Dropped,
     Failed,
     Outcome,
     Reason,
@@ -49,6 +50,8 @@ def was_stopped(result: Result) -> bool:
 
 def judge_result(result: Result, past: Scores) -> Outcome:
     """Return what a worker's result means in this environment, after what was scored before."""
+    if result.reason is Reason.HOPELESS:
+        return _dropped(result)
     if result.metric is None:
         return _failure(result, result.stage or Stage.TRAIN, result.reason or Reason.LOST)
     if why := doubt(result.metric, result.standard_error, past):
@@ -109,10 +112,11 @@ def run_row(run: OpenRun, outcome: Outcome, result: Result | None) -> Run:
         job_id=result.job_id if result else run.status.job_id,
         node=result.node if result else run.status.node,
         state=_state(run, outcome, result),
-        stage=outcome.stage if isinstance(outcome, Failed) else None,
-        reason=outcome.reason if isinstance(outcome, Failed) else None,
-        detail=outcome.detail if isinstance(outcome, Failed) else "",
+        stage=outcome.stage if isinstance(outcome, Failed | Dropped) else None,
+        reason=outcome.reason if isinstance(outcome, Failed | Dropped) else None,
+        detail=outcome.detail if isinstance(outcome, Failed | Dropped) else "",
         train_seconds=outcome.train_seconds,
+        curve={str(tenth): value for tenth, value in result.curve.items()} if result else {},
         submitted_at=_time(run.batch.created_at),
         started_at=_time(result.started_at) if result else None,
         ended_at=outcome.ended_at,
@@ -212,6 +216,23 @@ def _withheld(result: Result, metric: float, detail: str) -> Withheld:
         wall_seconds=result.ended_at - result.started_at,
         log_tail=result.log_tail,
         scorer_version=result.scorer_version,
+        ended_at=_time(result.ended_at),
+    )
+
+
+def _dropped(result: Result) -> Dropped:
+    key = result.key
+    return Dropped(
+        idea_id=key.idea_id,
+        repeat=key.repeat,
+        attempt=key.attempt,
+        stage=Stage.TRAIN,
+        reason=Reason.HOPELESS,
+        detail=result.detail,
+        train_seconds=result.train_seconds,
+        wall_seconds=result.ended_at - result.started_at,
+        log_tail=result.log_tail,
+        reported=result.reported,
         ended_at=_time(result.ended_at),
     )
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from airr.batch import Batch, Plan, PlannedRun
 from airr.cluster.protocol import Cluster, SubmissionLimited, SubmissionUnknown, TaskState
 from airr.config import Cluster as ClusterSettings
+from airr.curves import Bar
 from airr.errors import ClusterError
 from airr.executor.arrays import MOST_AT_ONCE, arrays_of, next_batch_name
 from airr.executor.gathering import (
@@ -40,6 +42,7 @@ class Submissions:
         workspace: Workspace,
         cluster: Cluster,
         plans: Mapping[int | None, Plan],
+        bar_for: Callable[[Sequence[RunKey]], Bar | None],
         settings: ClusterSettings,
         seed: int,
         uid: str,
@@ -48,11 +51,13 @@ class Submissions:
     ) -> None:
         """Keep `open_runs`, by their names, up to date with what is submitted or taken back.
 
-        `plans` are those of the rungs by number, and of full runs for None.
+        `plans` are those of the rungs by number, and of full runs for None; `bar_for` is what
+        curves of full runs are held against.
         """
         self._workspace = workspace
         self._cluster = cluster
         self._plans = plans
+        self._bar_for = bar_for
         self._settings = settings
         self._seed = seed
         self._uid = uid
@@ -148,10 +153,13 @@ class Submissions:
         return [run for run in self._open.values() if run.batch.name == batch.name]
 
     def _batch_of(self, ready: Sequence[Ready]) -> Batch:
+        plan = self._plans[rung := ready[0].key.rung]
+        if rung is None:
+            plan = replace(plan, bar=self._bar_for([one.key for one in ready]))
         return Batch(
             name=next_batch_name(self._workspace, self._uid),
             inbox=str(self._workspace.inbox.absolute()),
-            plan=self._plans[ready[0].key.rung],
+            plan=plan,
             pack=self._settings.pack,
             runs=tuple(
                 PlannedRun(

@@ -141,8 +141,10 @@ def _check(config: RlConfig) -> None:
             raise ConfigError(f"search.{name}={said}: airr.rl has no such choice, leave it out")
     if config.llm.ensemble:
         raise ConfigError("llm.ensemble: in airr.rl the policy alone proposes, leave it out")
-    if config.search.screen.rungs:
-        raise ConfigError("search.screen: a policy learns from full runs, airr.rl has no screen")
+    if config.search.screen.rungs or config.search.early_stopping.quantile is not None:
+        raise ConfigError(
+            "search.screen, search.early_stopping: a policy learns from full runs, leave them out"
+        )
     rl, policy = config.rl, config.policy
     bounds: tuple[tuple[str, float, float, float], ...] = (
         ("rl.group_size", rl.group_size, 2, 10_000),

@@ -21,6 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
+from airr.curves import Bar, Curve, CurveOf, CurveReader, Hopeless, hopeless
 from airr.worker.stop import Stop
 from airr.worker.tree import (
     become_subreaper,
@@ -55,6 +56,8 @@ class Ending(StrEnum):
     """It was killed over its limit of processes and threads."""
     STOPPED = "stopped"
     """The worker itself was told to stop."""
+    HOPELESS = "hopeless"
+    """It was killed for its curve."""
     UNSTARTED = "unstarted"
     """A node could not start it, or lost it."""
 
@@ -109,7 +112,7 @@ def run_limited(
         preexec_fn=_limit_child(limits),  # noqa: PLW1509 - it makes a few system calls
     )
     reader = _copying(process.stdout, log)
-    ending = _watch(process, limits, stop)
+    ending = _watch(process, limits, stop, log)
     if ending is not Ending.EXITED and farewell:
         _bid_farewell(process, farewell)
     kill_descendants()
@@ -136,7 +139,9 @@ def _bid_farewell(process: subprocess.Popen[bytes], seconds: float) -> None:
         process.wait(timeout=seconds)
 
 
-def _watch(process: subprocess.Popen[bytes], limits: Limits, stop: Stop) -> Ending:
+def _watch(
+    process: subprocess.Popen[bytes], limits: Limits, stop: Stop, log: LogFile | None
+) -> Ending:
     """Return why the process may run no longer, as soon as that is so.
 
     Measuring many processes or files takes its time, which must not keep the deadline waiting: it
@@ -157,6 +162,8 @@ def _watch(process: subprocess.Popen[bytes], limits: Limits, stop: Stop) -> Endi
                 return Ending.EXITED
             if stop.is_set():
                 return Ending.STOPPED
+            if log and log.hopeless:
+                return Ending.HOPELESS
             if time.monotonic() >= limits.deadline:
                 return Ending.DEADLINE
             with contextlib.suppress(queue.Empty):
@@ -232,11 +239,29 @@ def _limit_child(limits: Limits) -> Callable[[], None]:
 class LogFile:
     """A candidate's output: the first and the last part of it, whatever it writes."""
 
-    def __init__(self, path: Path, limit_bytes: int = 4_000_000) -> None:
-        """Log into `path`, of which at most `limit_bytes` are ever written."""
+    def __init__(
+        self,
+        path: Path,
+        limit_bytes: int = 4_000_000,
+        curve: CurveOf | None = None,
+        bar: Bar | None = None,
+    ) -> None:
+        """Log into `path`, of which at most `limit_bytes` are ever written.
+
+        What the log shows of `curve` is read on the way, and held against `bar`.
+        """
         self.path = path
+        self.hopeless: Hopeless | None = None
+        """Where the curve was first worse than the bar."""
+        self._reader = CurveReader(curve) if curve else None
+        self._bar = bar
         self._limit = limit_bytes
         self._tail = b""
+
+    @property
+    def curve(self) -> Curve:
+        """Return what the log has shown so far."""
+        return self._reader.curve if self._reader else {}
 
     def copy_from(self, stream: IO[bytes]) -> None:
         """Copy a process's output until it closes; beyond the limit only the tail is kept."""
@@ -247,6 +272,12 @@ class LogFile:
                     file.write(chunk[:room])
                     file.flush()
                 self._tail = (self._tail + chunk)[-16384:]
+                self._follow(chunk)
+
+    def _follow(self, chunk: bytes) -> None:
+        reader, bar = self._reader, self._bar
+        if reader and reader.feed(chunk) and bar and not self.hopeless:
+            self.hopeless = hopeless(reader.curve, bar, minimize=reader.of.minimize)
 
     def tail(self) -> str:
         """Return the last 16 kB, as text."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from airr.batch import Batch, Plan, PlannedRun, Result
 from airr.nodelocal import lock, sweep
-from airr.records import STOPPED, Reason, Stage
+from airr.records import BASELINE, STOPPED, Reason, Stage
 from airr.seals import broken_seal
 from airr.worker.heartbeat import heartbeat
 from airr.worker.race import run_race
@@ -97,7 +97,7 @@ def _evaluate(
     batch: Batch, run: PlannedRun, scratch: Scratch, stop: Stop, step: Sequence[str]
 ) -> Result:
     """Return what became of a run; every failure that can be foreseen is a result."""
-    plan, result = batch.plan, _begun(batch, run, time.time())
+    plan, result = _plan_of(batch, run), _begun(batch, run, time.time())
     if broken := broken_seal(plan.seals):
         return _failed(result, Stage.TRAIN, tampered(f"before the run: {broken}"))
     if trouble := settle(plan, run, scratch):
@@ -114,6 +114,7 @@ def _evaluate(
         train_seconds=training.seconds,
         log_tail=training.log_tail,
         reported=read_report(scratch.output / REPORT),
+        curve=training.curve,
     )
     if training.trouble:
         return _failed(result, Stage.TRAIN, training.trouble)
@@ -129,6 +130,12 @@ def _evaluate(
         standard_error=scoring.finding.standard_error,
         ended_at=time.time(),
     )
+
+
+def _plan_of(batch: Batch, run: PlannedRun) -> Plan:
+    """Return the plan of a run: the baseline, and what is run again, is not ended for its curve."""
+    is_first = run.key.idea_id != BASELINE and run.key.repeat == 0
+    return batch.plan if is_first else replace(batch.plan, bar=None)
 
 
 def _begun(batch: Batch, run: PlannedRun, began: float) -> Result:

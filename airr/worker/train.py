@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airr.batch import Plan
+from airr.curves import Bar, Curve, Hopeless
 from airr.records import Reason
 from airr.worker.clock import Ended, Ending, Limits, LogFile, run_limited
 from airr.worker.launch import KILLED, ended_as, srun_command
@@ -68,6 +69,7 @@ class Training:
     trouble: Trouble | None
     seconds: float
     log_tail: str
+    curve: Curve
 
 
 def train(
@@ -80,15 +82,27 @@ def train(
     """
     part = Part(plan=plan, seed=seed, scratch=scratch, deadline=time.time() + plan.budget_seconds)
     deadline = _limits(part).deadline
-    log = LogFile(scratch.private / "train.log")
+    log = LogFile(scratch.private / "train.log", curve=plan.curve, bar=plan.bar)
     ended = run_steps(part, step, stop, log) if step else run_part(part, stop, log)
     checkpoint = scratch.output / plan.checkpoint
-    trouble = trouble_with_ending(ended, log.tail(), saved=os.path.lexists(checkpoint))
+    if ended.ending is Ending.HOPELESS and log.hopeless and plan.bar:
+        trouble = _hopeless(log.hopeless, plan.bar)
+    else:
+        trouble = trouble_with_ending(ended, log.tail(), saved=os.path.lexists(checkpoint))
     if trouble is None:
         trouble = trouble_with_file(checkpoint, scratch, plan) or trouble_with_time(
             checkpoint, deadline
         )
-    return Training(trouble=trouble, seconds=ended.seconds, log_tail=log.tail())
+    return Training(trouble=trouble, seconds=ended.seconds, log_tail=log.tail(), curve=log.curve)
+
+
+def _hopeless(found: Hopeless, bar: Bar) -> Trouble:
+    """Return why a training was ended for its curve."""
+    told = (
+        f"ended at {found.tenth} % of its steps: its best {found.value:.4g} until then was worse "
+        f"than {found.bar:.4g}, the {bar.quantile:g} quantile of {bar.curves} earlier runs"
+    )
+    return Trouble(Reason.HOPELESS, told)
 
 
 def run_part(part: Part, stop: Stop, log: LogFile | None = None) -> Ended:
