@@ -3,8 +3,8 @@
     python benchmarks/early_stopping.py [--orders 500] [--epoch 8] [--quick]
     python benchmarks/early_stopping.py --record CAMPAIGN...    makes the table anew
 
-benchmarks/curves.csv holds, of real campaigns of nanogpt_tiny, each scored idea's curve by tenths of
-its steps, its score, and its baseline's. An order draws the ideas as if proposed one epoch
+benchmarks/curves.csv holds, of real campaigns of nanogpt_tiny, each scored idea's curve by tenths
+of its steps, its score, and its baseline's. An order draws the ideas as if proposed one epoch
 after the other. A curve is held against those of earlier epochs that were not ended
 themselves, by the rules of airr.curves. Saved is the share of training after the first epoch; ended
 wrongly is the share of the ideas that beat their baseline, and of orders the one best idea. Ranges
