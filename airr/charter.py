@@ -10,7 +10,7 @@ import fnmatch
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,6 +52,14 @@ FREE = (
 """Settings that may change between starts of a campaign: they touch no idea and no score."""
 FIXED = ("cluster.sandbox",)
 """Exceptions from `FREE`: what was measured unshielded must not mix with what was not."""
+LATER = (
+    "search.screen.promote",
+    "search.early_stopping.from_share",
+    "search.early_stopping.curves",
+    "env.shortened_by.*",
+    "env.curve.*",
+)
+"""What screens and early stopping rest on where they are used, absent from older campaigns."""
 MEASURE = ("env.*", "cluster.sandbox")
 """What scores mean: where one of these differs, they do not compare."""
 
@@ -225,7 +233,7 @@ def _measure_changes(
     changes = [
         line
         for name, line in _differences(charter.config, config).items()
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in MEASURE)
+        if _matches(name, MEASURE)
     ]
     if charter.env_sha256 != env_sha256:
         changes.append("the environment's own files (its codebase or its scorer) were edited")
@@ -254,10 +262,12 @@ def fixed_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[s
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
     """Return a line for each setting that differs, by its dotted name; 20 and "20" are the same.
 
-    So are a setting that an older airr did not have and the same one turned off.
+    So are a setting that an older airr did not have and the same one turned off, or one that means
+    nothing while another is turned off.
     """
     new = _flat(after)
-    old = {name: value for name, value in new.items() if not value} | _flat(before)
+    absent = {name: value for name, value in new.items() if not value or _matches(name, LATER)}
+    old = absent | _flat(before)
     return {
         name: f"{name}: {old.get(name, '(absent)')} -> {new.get(name, '(absent)')}"
         for name in sorted(old.keys() | new.keys())
@@ -266,7 +276,11 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[st
 
 
 def _is_free(name: str) -> bool:
-    return name not in FIXED and any(fnmatch.fnmatchcase(name, pattern) for pattern in FREE)
+    return name not in FIXED and _matches(name, FREE)
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
