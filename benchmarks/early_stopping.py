@@ -4,11 +4,12 @@
     python benchmarks/early_stopping.py --record CAMPAIGN...    makes the table anew
 
 benchmarks/curves.csv holds, of real campaigns of nanogpt_tiny, each scored idea's curve by tenths
-of its steps, its score, and its baseline's. An order draws the ideas as if proposed one epoch
-after the other. A curve is held against those of earlier epochs that were not ended
-themselves, by the rules of airr.curves. Saved is the share of training after the first epoch; ended
-wrongly is the share of the ideas that beat their baseline, and of orders the one best idea. Ranges
-are those of 95 % of the orders, which share their curves: they say nothing of other ideas.
+of its steps, its score, and its baseline's. An order draws the ideas as if proposed one epoch after
+the other. A curve is held against those of earlier epochs that were not ended themselves, by the
+rules of airr.curves; those of one campaign share their data's order, so each is replayed by itself.
+Saved is the share of training after the first epoch; ended wrongly is the share of the ideas that
+beat their baseline, and of orders the one best idea. Ranges are those of 95 % of the orders, which
+share their curves: they say nothing of other ideas.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ LEAST = 8
 class Replay:
     """One real run."""
 
+    campaign: str
     gain: float
     curve: Curve
 
@@ -60,6 +62,7 @@ def recorded() -> list[Replay]:
     with TABLE.open() as file:
         return [
             Replay(
+                campaign=row["campaign"],
                 gain=float(row["baseline"]) - float(row["score"]),
                 curve={tenth: float(row[f"t{tenth}"]) for tenth in TENTHS},
             )
@@ -117,6 +120,11 @@ def effect_of(runs: Sequence[Replay], epoch: int, quantile: float, first: int) -
     )
 
 
+def names_of(runs: Sequence[Replay]) -> list[str]:
+    """Return the campaigns of runs, in order."""
+    return [*dict.fromkeys(one.campaign for one in runs)]
+
+
 def shown(values: Sequence[float]) -> str:
     """Return a mean with the range of 95 % of the values."""
     ranked = sorted(values)
@@ -137,14 +145,19 @@ def main() -> None:
         return
     runs = recorded()
     better = sum(one.gain > 0 for one in runs)
+    campaigns = [[one for one in runs if one.campaign == name] for name in names_of(runs)]
     orders = 20 if asked.quick else asked.orders
-    table = Table(title=f"{len(runs)} runs, {better} beat their baseline; {orders} orders")
+    table = Table(
+        title=f"{len(runs)} runs of {len(campaigns)} campaigns, {better} beat their baseline; "
+        f"{orders} orders of each"
+    )
     for head in ("quantile", "from %", "ended", "saved", "better ended", "best ended"):
         table.add_column(head, justify="right")
     for quantile in QUANTILES:
         for first in FIRST:
             effects = [
-                effect_of(random.Random(n).sample(runs, len(runs)), asked.epoch, quantile, first)
+                effect_of(random.Random(n).sample(own, len(own)), asked.epoch, quantile, first)
+                for own in campaigns
                 for n in range(orders)
             ]
             table.add_row(

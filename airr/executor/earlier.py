@@ -33,8 +33,8 @@ def bar_for(config: Config, book: Book, keys: Sequence[RunKey]) -> Bar | None:
 
 
 def _counts(run: Run, book: Book, epoch: int) -> bool:
-    if run.rung is not None or run.reason is not None:
-        return False
+    if run.rung is not None or run.reason is not None or run.repeat:
+        return False  # another seed sees other data: its curve lies elsewhere
     return run.idea_id == BASELINE or book.ideas[run.idea_id].epoch < epoch
 
 
