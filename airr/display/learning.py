@@ -21,7 +21,21 @@ def learning_of(config: Config) -> dict[str, str]:
             "llm": f"{role_text(llm.implementer)} implements",
             "rl": f"objective {config.rl.objective}, reward {config.rl.reward}: {much}",
         }
-    return {"llm": models_text(llm), "search": f"{search.name}: {much}", **_screen(config)}
+    return {
+        "llm": models_text(llm),
+        "search": f"{search.name}: {much}",
+        **_screen(config),
+        **_early_stopping(config),
+    }
+
+
+def _early_stopping(config: Config) -> dict[str, str]:
+    """Return which trainings are ended for their curves, where any are."""
+    early, curve = config.search.early_stopping, config.env.curve
+    if early.quantile is None or curve is None:
+        return {}
+    rule = f"{curve.name} is worse than the {early.quantile:g} quantile of earlier epochs"
+    return {"stopping": f"from {early.from_share:.0%} of its steps a training ends if its {rule}"}
 
 
 def _screen(config: Config) -> dict[str, str]:
