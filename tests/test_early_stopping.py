@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from airr.batch import Batch, Result, plain_curve
 from airr.curves import TENTHS, Bar, CurveOf, CurveReader, bar_of, best_so_far, hopeless
 from airr.errors import ConfigError
+from airr.executor.plausibility import Scores
 from airr.executor.results import judge_result
 from airr.ledger import load
 from airr.parsing import parse_config
@@ -124,7 +125,7 @@ def test_a_hopeless_training_is_ended_and_has_no_score_though_it_saved(tmp_path:
     result = result_of(tmp_path, slow, value=3.0)
     assert (result.reason, result.metric) == (Reason.HOPELESS, None)
     assert result.train_seconds < 15
-    outcome = judge_result(result, LOSS, [])
+    outcome = judge_result(result, Scores(LOSS))
     assert isinstance(outcome, Dropped)
     assert "ended at 30 % of its steps: its best 3.333" in outcome.detail
     assert "worse than 2.5, the 0.9 quantile of 8 earlier runs" in outcome.detail
