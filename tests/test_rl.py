@@ -177,6 +177,7 @@ def test_a_best_of_more_than_the_group_is_refused(tmp_path: Path):
         ("rl.keep=1", "rl.keep=1: it must be from 2"),
         ("rl.epochs=0", "rl.epochs=0: it must be from 1"),
         ("search.repeats=2", "search.repeats=2: airr.rl has no such choice"),
+        ("search.screen.rungs=[0.5]", "a policy learns from full runs, leave them out"),
         ("policy.temperature=0", "policy.temperature=0: it must be from 0.01"),
         ("once=true", "once=true leaves the jobs to the cluster, but with cluster=local"),
         ("llm.ensemble={b: {model: c}}", "llm.ensemble: in airr.rl the policy alone proposes"),
