@@ -19,8 +19,8 @@ LINES = --references $(EXAMPLE)/references.yaml
 # benchmarks in the order of docs/measurements.md; the last two boot a real Slurm, as root
 BENCHMARKS := patching llm_cost search status rl ledger overhead startup utilisation scheduler_calls
 
-.PHONY: help install evolve test test-long benchmarks attacks check format figures slurm-up slurm-down \
-  slurm-env clean
+.PHONY: help install evolve test test-long benchmarks attacks fuzz check format figures slurm-up \
+  slurm-down slurm-env clean
 
 help:  ## say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ benchmarks: install  ## every table of docs/measurements.md, in its quick form
 
 attacks: install  ## run every hostile candidate for real, and print what became of each
 	$(BIN)/python -m pytest -m 'long or not long' tests/attacks $(ARGS)
+
+fuzz: install  ## fuzz every parser of foreign input, guided by coverage; ARGS="diffs --seconds 600"
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 check: install  ## lint, format, types, import layers
 	$(BIN)/ruff check .

@@ -12,10 +12,11 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from airr.curves import TENTHS, Bar, Curve, CurveOf
+from airr.foreign import LAST_SECOND, as_float, is_file_name, json_in, object_in, record_of
 from airr.packing import Packing
 from airr.records import Reason, RunKey, Stage
 
@@ -129,53 +130,12 @@ class Batch:
         """Return the record that `to_json` wrote.
 
         Raises:
-            ValueError, KeyError, TypeError: the text is torn or foreign.
+            ValueError: the text is torn or foreign.
         """
-        raw: dict[str, Any] = json.loads(text)
-        return cls(
-            name=raw["name"],
-            inbox=raw["inbox"],
-            plan=_plan(raw["plan"]),
-            pack=raw["pack"],
-            runs=tuple(_planned_run(run) for run in raw["runs"]),
-            exclude_nodes=tuple(raw["exclude_nodes"]),
-            created_at=raw["created_at"],
-        )
-
-
-def _plan(raw: dict[str, Any]) -> Plan:
-    own = {"train", "score", "race", "curve", "bar"}
-    rest = {name: value for name, value in raw.items() if name not in own}
-    curve, bar = raw.get("curve"), raw.get("bar")
-    return Plan(
-        train=_command(raw["train"]),
-        score=_command(raw["score"]),
-        race=_race(raw.get("race")),
-        curve=curve and CurveOf(**curve),
-        bar=bar and _bar(bar),
-        **rest,
-    )
-
-
-def _bar(raw: dict[str, Any]) -> Bar:
-    values = plain_curve(raw["values"])
-    return Bar(quantile=raw["quantile"], curves=raw["curves"], values=values)
-
-
-def _race(raw: dict[str, Any] | None) -> Race | None:
-    if raw is None:
-        return None
-    low, high = raw["plausible"]
-    return Race(target=raw["target"], minimize=raw["minimize"], plausible=(low, high))
-
-
-def _command(raw: dict[str, Any]) -> Command:
-    return Command(argv=tuple(raw["argv"]), environment=dict(raw["environment"]))
-
-
-def _planned_run(raw: dict[str, Any]) -> PlannedRun:
-    rest = {name: value for name, value in raw.items() if name != "key"}
-    return PlannedRun(key=RunKey(**raw["key"]), **rest)
+        batch = record_of(cls, json_in(text))
+        if batch.pack < 1 or not 0 <= batch.created_at <= LAST_SECOND:
+            raise ValueError(f"{batch.pack} runs a task, of the unix second {batch.created_at:g}")
+        return batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,17 +173,18 @@ class Result:
         """Return the record that `to_json` wrote.
 
         Raises:
-            ValueError, KeyError, TypeError: the text is torn or foreign, or holds neither a
-                finite metric nor a failure.
+            ValueError: the text is torn or foreign, or holds neither a finite metric nor a failure.
         """
-        raw: dict[str, Any] = json.loads(text)
-        key = RunKey(**raw.pop("key"))
-        stage, reason = raw.pop("stage"), raw.pop("reason")
-        raw["reported"] = plain_numbers(raw.get("reported", {}))
-        raw["curve"] = plain_curve(raw.get("curve", {}))
-        if (raw["metric"] is None) is (reason is None):
-            raise ValueError(f"result of {key.name} must hold a metric or a failure, not both")
-        return cls(key=key, stage=stage and Stage(stage), reason=reason and Reason(reason), **raw)
+        raw = object_in(text)
+        plain = {"reported": plain_numbers(raw.get("reported")), "curve": {}}
+        result = record_of(cls, raw | plain)
+        if (result.metric is None) is (result.reason is None):
+            raise ValueError(f"result of {result.key.name} must hold a metric or a failure")
+        if not is_file_name(result.batch):
+            raise ValueError(f"{result.batch[:80]!r} is no name of a batch")
+        if not all(0 <= at <= LAST_SECOND for at in (result.started_at, result.ended_at)):
+            raise ValueError(f"it began at {result.started_at:g} and ended at {result.ended_at:g}")
+        return replace(result, curve=plain_curve(raw.get("curve")))
 
 
 NUMBERS_AT_MOST = 32
@@ -240,8 +201,8 @@ def plain_numbers(raw: Any) -> dict[str, float]:
         if len(found) == NUMBERS_AT_MOST:
             break
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if NUMBER_NAME.fullmatch(name) and is_number and math.isfinite(_as_float(value)):
-            found[name] = _as_float(value)
+        if NUMBER_NAME.fullmatch(name) and is_number and math.isfinite(as_float(value)):
+            found[name] = as_float(value)
     return found
 
 
@@ -249,14 +210,8 @@ def plain_curve(raw: Any) -> dict[int, float]:
     """Return a curve from a JSON object, as far as it holds one."""
     found: dict[Any, Any] = raw if isinstance(raw, dict) else {}
     return {
-        tenth: float(value)
+        tenth: as_float(value)
         for tenth in TENTHS
-        if isinstance(value := found.get(str(tenth)), int | float) and math.isfinite(value)
+        if isinstance(value := found.get(str(tenth)), int | float)
+        and math.isfinite(as_float(value))
     }
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # a whole number beyond all floats
-        return math.inf

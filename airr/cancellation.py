@@ -68,7 +68,7 @@ def cluster_of(workspace: Workspace) -> Cluster:
     Raises:
         AirrError: the folder holds no campaign, or this machine cannot reach its scheduler.
     """
-    own = parse_cluster(read_charter(workspace).config["cluster"]).own
+    own = parse_cluster(read_charter(workspace).section("cluster")).own
     if isinstance(own, SlurmSettings):
         from airr.cluster.slurm import Slurm  # noqa: PLC0415 - only where it is asked for
 

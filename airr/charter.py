@@ -15,15 +15,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import dacite
 import yaml
 
+from airr.config import Metric
 from airr.errors import WorkspaceError
+from airr.foreign import as_float, record_of
 from airr.ledger import MANIFEST
+from airr.parsing import parse
+from airr.plain import plain_line
+from airr.plain_yaml import yaml_at
 from airr.records import Origin
 from airr.workspace import Workspace, names_in, write_atomically
 
-Setting = TypeVar("Setting", str, int)
+MOST = 1_000_000
+"""Of whatever a setting counts."""
+Setting = TypeVar("Setting", str, int, float)
 
 FREE = (
     "search.epochs",
@@ -77,16 +83,66 @@ class Charter:
     data_sha256: str = ""
     config: Mapping[str, Any]
 
-    def setting(self, name: str, kind: type[Setting]) -> Setting:
+    def setting(self, name: str, kind: type[Setting], default: Setting | None = None) -> Setting:
         """Return one setting by its dotted name, such as `search.epochs`.
 
         Raises:
-            WorkspaceError: it is not there, or of another type: the file was damaged.
+            WorkspaceError: it is of another type, or not there without a default: the file was
+                damaged.
         """
-        value = _flat(self.config).get(name)
+        value = _flat(self.config).get(name, default)
+        if kind is float and isinstance(value, int):
+            value = as_float(value)
         if not isinstance(value, kind):
-            raise WorkspaceError(f"campaign.yaml is damaged: {name}={value!r} does not fit")
+            raise WorkspaceError(f"campaign.yaml is damaged: {name}={value!r:.80} does not fit")
         return value
+
+    def size(self, name: str, default: int | None = None, *, least: int = 0) -> int:
+        """Return a setting that counts something.
+
+        Raises:
+            WorkspaceError: as `setting`, or it is below `least` or above `MOST`.
+        """
+        value = self.setting(name, int, default)
+        if not least <= value <= MOST:
+            raise WorkspaceError(
+                f"campaign.yaml is damaged: {name}={value} is not from {least} to {MOST:,}"
+            )
+        return value
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """Return the settings below a dotted name, such as `env.metric`; none if none are there.
+
+        Raises:
+            WorkspaceError: something else stands there: the file was damaged.
+        """
+        found: Any = self.config
+        for part in name.split("."):
+            found = {} if (inner := found.get(part)) is None else inner
+            if not isinstance(found, Mapping):
+                raise WorkspaceError(f"campaign.yaml is damaged: {name} holds no settings")
+        return found
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """Return the numbers that a setting lists; none if it is not there.
+
+        Raises:
+            WorkspaceError: it is something else: the file was damaged.
+        """
+        listed = _flat(self.config).get(name) or []
+        try:
+            return record_of(_Numbers, {"listed": listed}).listed
+        except ValueError as error:
+            raise WorkspaceError(f"campaign.yaml is damaged: {name}: {error}") from error
+
+    @property
+    def metric(self) -> Metric:
+        """Return what its scores mean.
+
+        Raises:
+            ConfigError: the file was damaged.
+        """
+        return parse(Metric, self.section("env.metric"), at="env.metric.")
 
     @property
     def is_imported(self) -> bool:
@@ -105,6 +161,13 @@ class Charter:
         return yaml.safe_dump(json.loads(json.dumps(fields)), sort_keys=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """What a setting lists."""
+
+    listed: tuple[float, ...]
+
+
 def read_charter(workspace: Workspace) -> Charter:
     """Return what a campaign was started with.
 
@@ -112,15 +175,15 @@ def read_charter(workspace: Workspace) -> Charter:
         WorkspaceError: the folder holds no campaign, or its file is damaged.
     """
     try:
-        raw = yaml.safe_load(workspace.config.read_text(encoding="utf-8"))
-        return dacite.from_dict(Charter, raw)
+        return record_of(Charter, yaml_at(workspace.config), others=True)
     except FileNotFoundError as error:
         raise WorkspaceError(
             f"{workspace.folder} holds no campaign: python -m airr.status lists those there are"
         ) from error
-    except (yaml.YAMLError, dacite.DaciteError, AttributeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise WorkspaceError(
-            f"{workspace.config} is damaged: put a copy of it back, or remove {workspace.folder}"
+            f"{workspace.config} is damaged: put a copy of it back, or remove {workspace.folder}\n"
+            f"  {plain_line(str(error))[:300]}"
         ) from error
 
 
@@ -221,8 +284,8 @@ def _check_imported(charter: Charter, config: Mapping[str, Any], name: str) -> N
     old, new = (_flat(one).get("env.metric.direction") for one in (charter.config, config))
     if old != new:
         raise WorkspaceError(
-            f"fork={name}: its ideas are about env={charter.config['env']['name']}, whose metric "
-            f"is to be {old}d, and that of env={config['env']['name']} is to be {new}d"
+            f"fork={name}: its ideas are about env={charter.setting('env.name', str)}, whose "
+            f"metric is to be {old}d, and that of env={config['env']['name']} is to be {new}d"
         )
 
 
@@ -250,7 +313,7 @@ def has_begun(workspace: Workspace) -> bool:
 
 def _as_it_was(charter: Charter, config: Mapping[str, Any]) -> str:
     """Return how to go on with the provider of before: a key in the shell may have changed it."""
-    before, now = (one.get("llm", {}).get("provider") for one in (charter.config, config))
+    before, now = (_flat(one).get("llm.provider") for one in (charter.config, config))
     return "" if before == now else f".\nTo go on with this one as it was: llm={before}"
 
 

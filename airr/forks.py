@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from airr.charter import Charter, has_begun, read_charter
-from airr.config import Metric
 from airr.errors import WorkspaceError
 from airr.ledger import Ledger, read_records
-from airr.parsing import parse
 from airr.records import SCORED, Idea, OutcomeRow
 from airr.workspace import Workspace
 
@@ -49,7 +47,7 @@ def heritage_of(source: Workspace, room: int) -> Heritage:
 
 def _best(charter: Charter, ideas: Mapping[str, Idea], outcomes: list[OutcomeRow]) -> list[Idea]:
     """Return the scored ideas, best first, each text once."""
-    metric = parse(Metric, charter.config["env"]["metric"], at="env.metric.")
+    metric = charter.metric
     scores = {
         row.idea_id: metric.gain(row.metric, over=0.0)
         for row in outcomes

@@ -14,15 +14,18 @@ import asyncio
 import json
 import os
 import platform
+import re
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from airr.errors import Occupied, WorkspaceError
+from airr.foreign import json_in, record_of
 from airr.workspace import names_in, write_atomically
 
 PULSE_SECONDS = 15.0
 STALE_SECONDS = 120.0
+NAME = re.compile(r"\d{8,12}\.json")
 HEAD_JOBS = "airr-"
 """How the name of a Slurm job begins that runs a head, and nothing else."""
 
@@ -54,6 +57,16 @@ class Holder:
         return f"process {self.pid} on {self.host}{job}, last seen {self.silent_seconds:.0f} s ago"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """What stands in a lease. `started` tells its process from later ones of the same number."""
+
+    host: str
+    pid: int
+    started: str | None
+    job: str = ""
+
+
 class Lease:
     """The right to write one campaign, held from `acquire` until the process ends."""
 
@@ -68,7 +81,7 @@ class Lease:
         Raises:
             Occupied: another head holds it and is, or may be, alive.
         """
-        names = names_in(folder)
+        names = _leases_in(folder)
         if holder := holder_of(folder):
             raise Occupied(
                 f"campaign {folder.parent} is being run by {holder}: wait for it, end it, "
@@ -83,7 +96,7 @@ class Lease:
 
     def check(self) -> None:
         """Raise WorkspaceError if another head has taken the campaign over."""
-        names = names_in(self.path.parent)
+        names = _leases_in(self.path.parent)
         if not names or names[-1] != self.path.name:
             raise WorkspaceError(
                 f"another head has taken over {self.path.parent.parent}: this one writes no more"
@@ -103,14 +116,14 @@ class Lease:
     def _make(self) -> None:
         pid = os.getpid()
         name = os.environ.get("SLURM_JOB_NAME", "")
-        holder = {
-            "host": platform.node(),
-            "pid": pid,
-            "started": _started(pid),
-            "job": name if name.startswith(HEAD_JOBS) else "",
-        }
+        holder = _Written(
+            host=platform.node(),
+            pid=pid,
+            started=_started(pid),
+            job=name if name.startswith(HEAD_JOBS) else "",
+        )
         beside = self.path.with_name(f".{uuid.uuid4().hex[:8]}")
-        write_atomically(beside, json.dumps(holder).encode())
+        write_atomically(beside, json.dumps(asdict(holder)).encode())
         try:
             os.link(beside, self.path)
         except FileExistsError as error:
@@ -123,13 +136,18 @@ class Lease:
 
 def holder_of(folder: Path) -> Holder | None:
     """Return who holds a campaign and is, or may be, alive; None if nobody does."""
-    names = names_in(folder)
+    names = _leases_in(folder)
     return _living_holder(folder / names[-1]) if names else None
+
+
+def _leases_in(folder: Path) -> list[str]:
+    """Return the names of the leases, the latest last; other files are none of ours."""
+    return [name for name in names_in(folder) if NAME.fullmatch(name)]
 
 
 def remove_lease_of(holder: Holder, folder: Path) -> None:
     """Let the next head in, although this one left without a word; it is known to have ended."""
-    names = names_in(folder)
+    names = _leases_in(folder)
     present = holder_of(folder)
     if names and present and (present.host, present.pid) == (holder.host, holder.pid):
         (folder / names[-1]).unlink(missing_ok=True)
@@ -141,13 +159,12 @@ def _living_holder(path: Path) -> Holder | None:
     except FileNotFoundError:
         return None  # released at this moment
     try:
-        raw = json.loads(text)
-        holder = Holder(host=str(raw["host"]), pid=int(raw["pid"]), job=str(raw.get("job", "")))
-        started = raw["started"]
-    except (ValueError, KeyError, TypeError):
-        holder, started = Holder(), None
+        written = record_of(_Written, json_in(text))
+    except ValueError:
+        written = _Written(host="", pid=0, started=None)
+    holder = Holder(host=written.host, pid=written.pid, job=written.job)
     if holder.is_here:
-        return holder if _started(holder.pid) == started else None
+        return holder if _started(holder.pid) == written.started else None
     try:
         silent = _seconds_since_pulse(path)
     except FileNotFoundError:

@@ -14,7 +14,7 @@ import glob
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from airr.columns import Record, records_of, schema_of, table_of
 from airr.errors import WorkspaceError
+from airr.foreign import is_file_name, object_in, record_of
 from airr.parts import bytes_in, encoded, first_to_merge, read_part
 from airr.records import SCORED, Call, Idea, OutcomeRow, Patch, Run, Screening, Update
 from airr.workspace import names_in, write_atomically
@@ -135,10 +136,37 @@ def read_table(folder: Path, name: str, columns: Sequence[str] | None = None) ->
     )
 
 
+def read_whole(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a table as `read_table` does, with a value wherever one must be.
+
+    Raises:
+        WorkspaceError: the ledger is damaged, or a part lacks a column.
+    """
+    table = read_table(folder, name, columns)
+    for field in table.schema:
+        if not field.nullable and table[field.name].null_count:
+            raise WorkspaceError(
+                f"{folder / name} has a part without the column {field.name}: another version of "
+                "airr wrote it; go on with that one"
+            )
+    return table
+
+
 def read_records(folder: Path, kind: type[Record]) -> list[Record]:
-    """Return one table of a ledger folder as its records, in ledger order."""
+    """Return one table of a ledger folder as its records, in ledger order.
+
+    Raises:
+        WorkspaceError: the ledger is damaged, or holds what only a newer airr knows.
+    """
     name = next(name for name, record in TABLES.items() if record is kind)
-    return records_of(kind, read_table(folder, name))
+    table = read_whole(folder, name)
+    try:
+        return records_of(kind, table)
+    except (ValueError, OverflowError) as error:
+        raise WorkspaceError(
+            f"{folder / name} holds what this version of airr does not know ({error}): read it "
+            "with the version that wrote it, or a newer one"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +174,7 @@ class _Manifest:
     """Which parts are live: file names by table, in the order of their rows."""
 
     version: int
-    tables: Mapping[str, list[str]]
+    tables: Mapping[str, tuple[str, ...]]
 
 
 class Ledger:
@@ -174,9 +202,10 @@ class Ledger:
         if not changed:
             return
         self._guard()
-        tables = {name: [*files] for name, files in self._manifest.tables.items()}
+        tables = {**self._manifest.tables}
         for name, records in changed.items():
-            tables[name].append(self._write_part(name, table_of(TABLES[name], records)))
+            part = self._write_part(name, table_of(TABLES[name], records))
+            tables[name] = (*tables[name], part)
         self._commit(tables)
         for name in changed:
             first = first_to_merge([self._size_of(name, file) for file in tables[name]])
@@ -193,7 +222,7 @@ class Ledger:
             return
         damaged = [file for file in parts if file not in merged]
         whole = self._write_part(name, pa.concat_tables(merged.values()))
-        self._commit({**self._manifest.tables, name: [*files[:first], *damaged, whole]})
+        self._commit({**self._manifest.tables, name: (*files[:first], *damaged, whole)})
         for file in merged:
             (self.folder / name / file).unlink(missing_ok=True)
 
@@ -207,7 +236,7 @@ class Ledger:
         write_atomically(self.folder / name / file, encoded(table))
         return file
 
-    def _commit(self, tables: Mapping[str, list[str]]) -> None:
+    def _commit(self, tables: Mapping[str, tuple[str, ...]]) -> None:
         manifest = _Manifest(version=self._manifest.version + 1, tables=tables)
         text = json.dumps({"format": FORMAT, "version": manifest.version, "tables": tables})
         write_atomically(self.folder / MANIFEST, text.encode())
@@ -222,16 +251,19 @@ class Ledger:
 
 def _read_manifest(folder: Path) -> _Manifest:
     path = folder / MANIFEST
-    none: dict[str, list[str]] = {name: [] for name in TABLES}
+    none: dict[str, tuple[str, ...]] = dict.fromkeys(TABLES, ())
     try:
-        raw = json.loads(path.read_bytes())
-        version, tables = int(raw["version"]), dict(raw["tables"])
+        raw = object_in(path.read_bytes())
+        if raw.get("format") != FORMAT:
+            raise WorkspaceError(
+                f"{path} has format {raw.get('format')}; this version of airr reads {FORMAT}"
+            )
+        manifest = record_of(_Manifest, raw, others=True)
     except FileNotFoundError:
         return _Manifest(version=0, tables=none)
-    except (ValueError, TypeError, KeyError) as error:
-        raise WorkspaceError(f"{path} is damaged: {error!r}") from error
-    if raw.get("format") != FORMAT:
-        raise WorkspaceError(
-            f"{path} has format {raw.get('format')}; this version of airr reads {FORMAT}"
-        )
-    return _Manifest(version=version, tables=none | tables)
+    except ValueError as error:
+        raise WorkspaceError(f"{path} is damaged: {error}") from error
+    names = {*manifest.tables, *(name for parts in manifest.tables.values() for name in parts)}
+    if ways_out := [name for name in names if not is_file_name(name)]:
+        raise WorkspaceError(f"{path} is damaged: {ways_out[0]!r} is no name of a part")
+    return replace(manifest, tables=none | {**manifest.tables})

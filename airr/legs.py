@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from airr.foreign import list_in, record_of
 from airr.workspace import Workspace, write_atomically
 
 SHORT_SECONDS = 600.0
@@ -61,8 +62,8 @@ def _stamp(path: Path) -> str:
 def read_legs(path: Path) -> tuple[Leg, ...]:
     """Return the legs on record; a record that is missing or damaged is none."""
     try:
-        return tuple(Leg(**raw) for raw in json.loads(path.read_bytes()))
-    except (FileNotFoundError, ValueError, TypeError):
+        return tuple(record_of(Leg, raw) for raw in list_in(path.read_bytes()))
+    except (FileNotFoundError, ValueError):
         return ()
 
 

@@ -32,6 +32,7 @@ from airr.config import (
     TreeSettings,
 )
 from airr.errors import ConfigError
+from airr.foreign import as_float
 from airr.ranges import check_bench, check_campaign
 
 Settings = TypeVar("Settings")
@@ -52,6 +53,7 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a key is unknown, missing, ill-typed or out of range; the message names it.
     """
+    _check_is_group(raw, "")
     config = parse_bench(Config, with_parsed_parts(raw))
     check_campaign(config)
     return config
@@ -94,7 +96,8 @@ def parse_cluster(raw: Mapping[str, Any]) -> Cluster:
 
 def parse_search(search: Mapping[str, Any]) -> dict[str, Any]:
     """Return `search` with what only its strategy knows moved below `own`, and parsed."""
-    kind = OWN_SETTINGS.get(search.get("name", ""), NoSettings)
+    _check_is_group(search, "search.")
+    kind = OWN_SETTINGS.get(str(search.get("name")), NoSettings)
     return _own_apart(search, Search, kind, at="search.")
 
 
@@ -103,6 +106,7 @@ def _with_whole_roles(llm: Mapping[str, Any]) -> dict[str, Any]:
 
     One that names a provider does not inherit an address, which is another provider's.
     """
+    _check_is_group(llm, "llm.")
     if "ensemble" not in llm or not isinstance(ideator := llm.get(IDEATOR), Mapping):
         return {**llm}  # it is refused with the rest
     members, whole = _mapping_at("llm.ensemble", llm["ensemble"] or {}), dict[str, Role]()
@@ -127,11 +131,13 @@ def _mapping_at(name: str, value: Any) -> Mapping[Any, Any]:
 
 def _with_own_settings(cluster: Mapping[str, Any]) -> dict[str, Any]:
     """Return `cluster` with what only its scheduler knows moved below `own`, and parsed."""
+    _check_is_group(cluster, "cluster.")
     kind = SlurmSettings if cluster.get("scheduler") == Scheduler.SLURM else LocalSettings
     return _own_apart(cluster, Cluster, kind, at="cluster.")
 
 
 def _own_apart(raw: Mapping[str, Any], common: type, own: type, at: str) -> dict[str, Any]:
+    _check_is_group(raw, at)
     known = {field.name for field in fields(common)}
     _refuse_unknown(raw, known | {field.name for field in fields(own)}, at)
     shared = {name: value for name, value in raw.items() if name in known}
@@ -144,6 +150,7 @@ def parse(kind: type[Settings], raw: Mapping[str, Any], at: str = "") -> Setting
 
     `at` is where `raw` stands in the configuration, such as `cluster.`.
     """
+    _check_is_group(raw, at)
     _check_keys(kind, raw, at)
     _refuse_infinite(raw, at)
     hooks = {float: _as_float, dict[str, str]: _as_words}
@@ -155,7 +162,7 @@ def parse(kind: type[Settings], raw: Mapping[str, Any], at: str = "") -> Setting
             f"{at}{error.field_path}={error.value!r} does not fit: "
             f"it takes {_type_name(error.field_type)}{_quoted(at, error)}"
         ) from error
-    except (dacite.DaciteError, ValueError) as error:
+    except (dacite.DaciteError, ValueError, TypeError) as error:
         raise ConfigError(f"the configuration does not fit: {error}") from error
 
 
@@ -168,7 +175,7 @@ def _quoted(at: str, error: dacite.WrongTypeError) -> str:
 
 def _as_float(value: Any) -> Any:
     """Let a whole number stand where a float is asked for; leave the rest to be refused."""
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return as_float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _as_words(value: Any) -> Any:
@@ -211,6 +218,11 @@ def _check_keys(kind: type, raw: Mapping[str, Any], at: str) -> None:
             _check_keys(nested[0], value, at=f"{at}{name}.")  # pyright: ignore
 
 
+def _check_is_group(raw: object, at: str) -> None:
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"{at.rstrip('.') or 'the configuration'}={raw!r:.80} holds no settings")
+
+
 def _refuse_unknown(raw: Mapping[str, Any], known: set[str], at: str) -> None:
     for key in raw.keys() - known:
         near = difflib.get_close_matches(str(key), known, n=1)
@@ -219,5 +231,5 @@ def _refuse_unknown(raw: Mapping[str, Any], known: set[str], at: str) -> None:
 
 
 def _check_choice(hint: Any, value: Any, name: str) -> None:
-    if isinstance(hint, type) and issubclass(hint, StrEnum) and value not in set(hint):
+    if isinstance(hint, type) and issubclass(hint, StrEnum) and value not in [*hint]:
         raise ConfigError(f"{name}={value}: choose one of {', '.join(hint)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,10 @@ def read_part(path: Path, schema: pa.Schema) -> pa.Table | None:
     """Return a part in the given schema, columns it lacks as nulls; None if it is damaged."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            present = [name for name in schema.names if name in file.schema_arrow.names]
+            there = Counter(file.schema_arrow.names)
+            present = [name for name in schema.names if name in there]
+            if twice := [name for name in present if there[name] > 1]:
+                raise ValueError(f"it has the column {twice[0]} twice")
             table = file.read(columns=present)
         columns = [
             _as(table[field.name], field.type)
@@ -41,6 +45,9 @@ def read_part(path: Path, schema: pa.Schema) -> pa.Table | None:
             else pa.nulls(len(table), field.type)
             for field in schema
         ]
+        for field, column in zip(schema, columns, strict=True):
+            if column.null_count and not field.nullable and field.name in present:
+                raise ValueError(f"its column {field.name} lacks values")
         return pa.Table.from_arrays(columns, schema=schema)
     except FileNotFoundError:
         raise

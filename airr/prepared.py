@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 from airr.config import Bench
 from airr.errors import ConfigError
 from airr.executor.plans import preflight_plan, training_plan
+from airr.foreign import Foreign, object_in
 
 DEFAULT_DATA = "data"
 """What conf/ has for `data`."""
@@ -24,14 +25,14 @@ def check_data(config: Bench) -> None:
     elsewhere = "" if config.data == DEFAULT_DATA else f" data={config.data}"
     for plan in (training_plan(config), preflight_plan(config)):
         for folder in (plan.train_data, plan.sealed_data):
-            if missing := _missing(Path(folder)):
+            if missing := missing_in(Path(folder)):
                 raise ConfigError(
                     f"the data of env={config.env.name} is not there ({missing}): "
                     f"python -m airr.prepare env={config.env.name}{elsewhere}"
                 )
 
 
-def _missing(folder: Path) -> Path | None:
+def missing_in(folder: Path) -> Path | None:
     """Return the first file or folder that should be there and is not, or cannot be read."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return folder
@@ -39,8 +40,16 @@ def _missing(folder: Path) -> Path | None:
     if not manifest.exists():
         return None
     try:
-        described = json.loads(manifest.read_bytes())
-        names = [*described.get("shards", ()), *described.get("files", ())]
-    except (OSError, ValueError, AttributeError, TypeError):
+        described = object_in(manifest.read_bytes())
+        names = [*_names(described.get("shards", [])), *_names(described.get("files", []))]
+        return next((folder / name for name in names if not (folder / name).is_file()), None)
+    except (OSError, ValueError):  # a name may be none, too
         return manifest
-    return next((folder / name for name in names if not (folder / name).is_file()), None)
+
+
+def _names(raw: Any) -> list[str]:
+    """Return the names in a list, or those that an object says something of."""
+    names: list[Any] = [*raw] if isinstance(raw, list | dict) else [raw]
+    if not all(isinstance(name, str) for name in names):
+        raise Foreign("it names what is no file")
+    return names

@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from airr.errors import WorkspaceError
+
 BASELINE = "baseline"
 """The idea id under which the unmodified codebase runs."""
 
@@ -442,7 +444,19 @@ def how_it_ended(outcome: Failed | Withheld | Dropped) -> str:
 
 
 SCORED, FAILED, WITHHELD, DROPPED = "scored", "failed", "withheld", "dropped"
-KINDS = {SCORED: Scored, FAILED: Failed, WITHHELD: Withheld, DROPPED: Dropped}
+KINDS: Mapping[str, type[Scored | Failed | Withheld | Dropped]] = {
+    SCORED: Scored,
+    FAILED: Failed,
+    WITHHELD: Withheld,
+    DROPPED: Dropped,
+}
+TOLD = {
+    Scored: (True, False, False),
+    Failed: (False, True, True),
+    Withheld: (True, True, True),
+    Dropped: (False, True, True),
+}
+"""Whether a row of the ledger has a metric, a reason and a stage."""
 
 
 def row_of(outcome: Outcome) -> OutcomeRow:
@@ -460,8 +474,18 @@ def row_of(outcome: Outcome) -> OutcomeRow:
 
 
 def outcome_of(row: OutcomeRow) -> Outcome:
-    """Return the outcome that a row of the ledger stands for."""
-    kind = KINDS[row.status]
+    """Return the outcome that a row of the ledger stands for.
+
+    Raises:
+        WorkspaceError: it stands for none: it is damaged, or of a newer airr.
+    """
+    kind = KINDS.get(row.status)
+    told = (row.metric is not None, row.reason is not None, row.stage is not None)
+    if kind is None or told != TOLD[kind]:
+        raise WorkspaceError(
+            f"the ledger holds an outcome of {row.idea_id!r:.40} that this version of airr does "
+            f"not know: status {row.status!r:.40}, metric {row.metric}, reason {row.reason}"
+        )
     return kind(**{field.name: getattr(row, field.name) for field in fields(kind)})
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from airr.ledger import read_table
+from airr.ledger import read_whole
 from airr.summary import ROLES, Spend
 
 SUMS = {
@@ -23,13 +23,13 @@ TYPES = {"purpose": str, "stop_reason": str, "usd": float, **dict.fromkeys(SUMS.
 
 def gpu_hours_in(folder: Path) -> float:
     """Return what ended runs, and the jobs of finished updates, have used, of a ledger's folder."""
-    tables = [read_table(folder, name, ["gpu_seconds"]) for name in ("runs", "updates")]
+    tables = [read_whole(folder, name, ["gpu_seconds"]) for name in ("runs", "updates")]
     return sum(sum(table["gpu_seconds"].to_pylist()) for table in tables) / 3600
 
 
 def spend_in(folder: Path) -> dict[str, Spend]:
     """Return what the calls of each role used up, for the roles that made any."""
-    calls = read_table(folder, "calls", [*TYPES])
+    calls = read_whole(folder, "calls", [*TYPES])
     # Arrow's own ways to NumPy, and its sums, import pandas and more: longer than all of this
     columns = {name: np.array(calls[name].to_pylist(), TYPES[name]) for name in TYPES}
     by_role = {role: columns["purpose"] == name for name, role in ROLES.items()}

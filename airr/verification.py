@@ -18,7 +18,6 @@ from airr.estimates import settled
 from airr.executor.codebases import sha256_of
 from airr.ledger import read_records
 from airr.measuring import Measure, Measurement, Measuring
-from airr.parsing import parse
 from airr.records import (
     BASELINE,
     Codebase,
@@ -84,7 +83,7 @@ def read_search(folder: Workspace) -> Searched:
     return Searched(
         workspace=folder,
         charter=charter,
-        metric=parse(Metric, charter.config["env"]["metric"], at="env.metric."),
+        metric=charter.metric,
         ideas={idea.id: idea for idea in read_records(folder.ledger, Idea)},
         scores={
             one.idea_id: one.metric
@@ -103,7 +102,7 @@ def settings_of(raw: Mapping[str, Any], searched: Searched) -> dict[str, Any]:
     Raises:
         ConfigError: the environment is another one, or the seeds were used in the search.
     """
-    before = searched.charter.config["env"]
+    before = searched.charter.section("env")
     env = {**(raw.get("env") or before)}
     if env["folder"] != before["folder"]:
         raise ConfigError(

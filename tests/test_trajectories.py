@@ -95,6 +95,8 @@ def test_a_result_may_come_in_many_forms(result: Any, measured: Any):
         (raw(result={"accuracy": True}), "result.accuracy is True, not a number"),
         (raw(result={"accuracy": 0.5, "loss": 3.0}), "both an accuracy and a loss"),
         (raw(result={"loss": 0}), "result.loss is 0"),
+        (raw(result={"loss": -0.5}), "result.loss is -0.5, below 0; a failure is null or NaN"),
+        (raw(result={"accuracy": -1}), "result.accuracy is -1, below 0"),
     ],
 )
 def test_a_row_that_cannot_be_used_says_why_on_one_short_line(bad: Any, why: str):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import secrets
 import sys
 import time
@@ -39,8 +38,10 @@ from airr.cluster.protocol import (
 )
 from airr.cluster.queue import REASONS
 from airr.config import Config
+from airr.errors import ClusterError
 from airr.executor.arrays import array_of
 from airr.executor.plans import training_plan
+from airr.foreign import object_in
 from airr.packing import Packing
 from airr.workspace import names_in, write_atomically
 
@@ -147,7 +148,7 @@ async def _follow(
     last, ended_at = TaskStatus(state=TaskState.PENDING), 0.0
     while True:
         if REPORT in names_in(array.folder):
-            return ProbeReport.from_json((array.folder / REPORT).read_bytes())
+            return _report_in(array.folder / REPORT)
         now = time.monotonic()
         if now >= ask_at:
             found = await cluster.survey([array])
@@ -186,7 +187,21 @@ async def _echo(folder: Path) -> float | None:
         if time.monotonic() > give_up_at:
             return None
         await asyncio.sleep(LOOK_SECONDS / 4)
-    return float(json.loads((folder / ECHO).read_bytes())["seen_at"])
+    return float(object_in((folder / ECHO).read_bytes())["seen_at"])
+
+
+def _report_in(path: Path) -> ProbeReport:
+    """Return what the node told.
+
+    Raises:
+        ClusterError: the node's airr writes other reports than this one reads.
+    """
+    try:
+        return ProbeReport.from_json(path.read_bytes())
+    except ValueError as error:
+        raise ClusterError(
+            f"the probe's report cannot be read ({error}): is it the same airr that the node finds?"
+        ) from error
 
 
 def _log_in(array: JobArray) -> str:

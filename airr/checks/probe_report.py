@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+
+from airr.foreign import json_in, record_of
 
 BATCH, TOKEN, REPORT, SEEN, ECHO = "batch.json", "token", "report.json", "seen", "echo.json"
 
@@ -79,20 +80,6 @@ class ProbeReport:
         """Return the record that `to_json` wrote.
 
         Raises:
-            ValueError, KeyError, TypeError: the text is torn or foreign.
+            ValueError: the text is torn or foreign.
         """
-        raw: dict[str, Any] = json.loads(text)
-        shielded, step = raw.pop("torch_in_sandbox"), raw.pop("step")
-        return cls(
-            step=StepSeen(nodes=tuple(step["nodes"]), trouble=step["trouble"]) if step else None,
-            torch=_torch(raw.pop("torch")),
-            torch_in_sandbox=_torch(shielded) if shielded else None,
-            unseen_folders=tuple(raw.pop("unseen_folders")),
-            secrets=tuple(raw.pop("secrets")),
-            **raw,
-        )
-
-
-def _torch(raw: dict[str, Any]) -> TorchSeen:
-    gpus = tuple(raw.pop("gpus"))
-    return TorchSeen(gpus=gpus, **raw)
+        return record_of(cls, json_in(text))

@@ -9,17 +9,27 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-VERSION = re.compile(r"slurm(?:-\w+)? (\d+)\.(\d+)\S*")
-FIELD = re.compile(r"(\w+)=(\S*)")
-CONFIG_LINE = re.compile(r"^(\w+) *= *(.*?) *$", re.MULTILINE)
+from airr.cluster.printed import fields_in, number_in, settings_in
+from airr.errors import ClusterError
+
+VERSION = re.compile(r"slurm(?:-\w+)? (\d{1,4})\.(\d{1,4})\S*")
 GRES = re.compile(
-    r"(?:^|,)(?P<name>\w+)(?::(?P<kind>[\w.-]+))?:(?P<count>\d+)(?:\([^)]*\))?(?=,|$)"
+    r"(?:^|,)(?P<name>\w+)(?::(?P<kind>[\w.-]+))?:(?P<count>\d{1,9})(?:\([^()]*\))?(?=,|$)"
 )
-TIME = re.compile(r"(?:(\d+)-)?(\d+):(\d+):(\d+)")
+TIME = re.compile(r"(?:(\d{1,9})-)?(\d{1,9}):(\d{1,9}):(\d{1,9})")
 
 NODE_FORMAT = "%R|%N|%T|%c|%m|%G"
 """For `sinfo --Node`: partition, node, state, CPUs, memory in MB, generic resources."""
 
+CONTROLLER_FACTS = (
+    "ClusterName",
+    "MaxArraySize",
+    "AccountingStorageType",
+    "MinJobAge",
+    "PreemptType",
+    "PreemptMode",
+)
+PARTITION_FACTS = {"PartitionName", "State", "MaxTime", "PreemptMode"}
 TAKES_JOBS = frozenset({"idle", "mixed", "allocated", "completing", "planned", "reserved"})
 """States, without the signs behind them, from which a node comes back to the queue by itself."""
 SILENT = "*"
@@ -94,13 +104,26 @@ def parse_version(text: str) -> tuple[int, int] | None:
 
 
 def parse_controller(text: str) -> Controller:
-    """Return the facts in the answer to `scontrol show config`."""
-    facts = dict(CONFIG_LINE.findall(text))
+    """Return the facts in the answer to `scontrol show config`.
+
+    Raises:
+        ClusterError: it lacks one of them.
+    """
+    facts = settings_in(text)
+    largest = number_in(facts.get("MaxArraySize", ""))
+    remembered = number_in(facts.get("MinJobAge", "").partition(" ")[0])
+    missing = [name for name in CONTROLLER_FACTS if not facts.get(name)]
+    if missing or largest is None or remembered is None:
+        raise ClusterError(
+            "`scontrol show config` does not say "
+            f"{', '.join(missing) or 'MaxArraySize and MinJobAge as numbers'}: "
+            "is it Slurm's own scontrol that stands on PATH?"
+        )
     return Controller(
         cluster=facts["ClusterName"],
-        largest_array=int(facts["MaxArraySize"]),
+        largest_array=largest,
         has_accounting=facts["AccountingStorageType"].endswith("/slurmdbd"),
-        remembers_seconds=int(facts["MinJobAge"].split()[0]),
+        remembers_seconds=remembered,
         preempts=not facts["PreemptType"].endswith("/none"),
         preempt_mode=facts["PreemptMode"],
     )
@@ -108,7 +131,7 @@ def parse_controller(text: str) -> Controller:
 
 def parse_partitions(text: str) -> tuple[Partition, ...]:
     """Return what stands in the answer to `scontrol --all --oneliner show partition`."""
-    lines = (dict(FIELD.findall(line)) for line in text.splitlines())
+    lines = map(fields_in, text.splitlines())
     return tuple(
         Partition(
             name=fields["PartitionName"],
@@ -119,25 +142,29 @@ def parse_partitions(text: str) -> tuple[Partition, ...]:
             qos="" if fields.get("QoS") == "N/A" else fields.get("QoS", ""),
         )
         for fields in lines
-        if "PartitionName" in fields
+        if fields.keys() >= PARTITION_FACTS
     )
 
 
 def parse_nodes(text: str) -> tuple[Node, ...]:
-    """Return what stands in sinfo's answer in `NODE_FORMAT`."""
+    """Return what stands in sinfo's answer in `NODE_FORMAT`; other lines are left out."""
     lines = (line.split("|", 5) for line in text.splitlines())
-    return tuple(
-        Node(
-            partition=partition,
-            name=name,
-            state=state,
-            cpus=int(cpus.rstrip("+")),
-            memory_mb=int(memory.rstrip("+")),
-            gres=gres,
-        )
-        for partition, name, state, cpus, memory, gres in (
-            [field.strip() for field in line] for line in lines if len(line) == 6
-        )
+    nodes = (_node(line) for line in lines if len(line) == 6)
+    return tuple(node for node in nodes if node is not None)
+
+
+def _node(line: Sequence[str]) -> Node | None:
+    partition, name, state, cpus, memory, gres = (field.strip() for field in line)
+    counted, megabytes = number_in(cpus.rstrip("+")), number_in(memory.rstrip("+"))
+    if counted is None or megabytes is None:
+        return None
+    return Node(
+        partition=partition,
+        name=name,
+        state=state,
+        cpus=counted,
+        memory_mb=megabytes,
+        gres=gres,
     )
 
 
@@ -145,7 +172,7 @@ def parse_associations(text: str) -> tuple[Association, ...]:
     """Return sacctmgr's lines `account|limit|default QOS`, one for each account of a user."""
     lines = (line.split("|") for line in text.splitlines())
     return tuple(
-        Association(account=line[0], max_submit=_limit(line[1]), default_qos=line[2])
+        Association(account=line[0], max_submit=number_in(line[1]), default_qos=line[2])
         for line in lines
         if len(line) >= 3
     )
@@ -154,11 +181,7 @@ def parse_associations(text: str) -> tuple[Association, ...]:
 def parse_qos_limits(text: str) -> dict[str, int]:
     """Return `name|limit` lines of sacctmgr as a mapping; a QOS without a limit is left out."""
     lines = (line.split("|") for line in text.splitlines() if "|" in line)
-    return {line[0]: limit for line in lines if (limit := _limit(line[1])) is not None}
-
-
-def _limit(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None
+    return {line[0]: limit for line in lines if (limit := number_in(line[1])) is not None}
 
 
 def parse_minutes(text: str) -> float | None:

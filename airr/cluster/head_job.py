@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airr.cluster.command import Answer, run_command
+from airr.cluster.printed import fields_in
 from airr.errors import ClusterError
 
 COMMAND_SECONDS = 120
@@ -121,9 +122,9 @@ def name_of_heads(campaigns: Sequence[Path]) -> str:
 
 
 def parse_queue(text: str, own_id: str) -> Queue:
-    """Return the other jobs in squeue's answer of `id|state` lines."""
-    rows = [line.split("|") for line in text.split()]
-    others = [(job_id, state) for job_id, state in rows if job_id != own_id]
+    """Return the other jobs in squeue's answer of `id|state` lines; other lines are left out."""
+    rows = (line.strip().partition("|") for line in text.splitlines())
+    others = [(job_id, state) for job_id, _, state in rows if job_id != own_id]
     return Queue(
         running=tuple(job_id for job_id, state in others if state == "RUNNING"),
         waiting=tuple(job_id for job_id, state in others if state == "PENDING"),
@@ -132,9 +133,10 @@ def parse_queue(text: str, own_id: str) -> Queue:
 
 def carried_options(shown: str) -> dict[str, str]:
     """Return the sbatch options that ask for what a job has, from `scontrol show job`."""
-    fields = dict(re.findall(r"(\S+?)=(\S*)", shown))
+    fields = fields_in(shown)
     options = {option: fields.get(field, "") for field, option in CARRIED.items()}
-    log = re.search(r"^\s*StdOut=(.*)$", shown, re.MULTILINE)
-    options["output"] = log[1].strip().replace("%", "%%") if log else ""
+    lines = (line.strip().partition("StdOut=") for line in shown.splitlines())
+    logs = (path for before, named, path in lines if named and not before)  # it may hold blanks
+    options["output"] = next(logs, "").replace("%", "%%")
     unset = {"", "(null)", "N/A", "0"}
     return {option: value for option, value in options.items() if value not in unset}

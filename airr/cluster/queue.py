@@ -89,10 +89,10 @@ def _queued(fields: Sequence[str]) -> Queued:
 
 
 def _time(text: str) -> datetime | None:
-    """Return a time of Slurm's, which is local; N/A is none."""
+    """Return a time of Slurm's, which is local; N/A is none, nor what no calendar here can say."""
     try:
         return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 
 from airr.cluster.slurm_states import Row
 
 LOOKBACK = "now-30days"  # without a start, sacct knows only of today
-RANGE = r"\d+(-\d+(:\d+)?)?"
-JOB_ID = re.compile(rf"(?P<job>\d+)(_(?P<index>\d+)|_\[(?P<ranges>{RANGE}(,{RANGE})*)(%\d+)?\])?")
+NUMBER = r"\d{1,10}"
+RANGE = rf"{NUMBER}(-{NUMBER}(:{NUMBER})?)?"
+JOB_ID = re.compile(
+    rf"(?P<job>{NUMBER})(_(?P<index>{NUMBER})|_\[(?P<ranges>{RANGE}(,{RANGE})*)(%{NUMBER})?\])?"
+)
+MOST_ROWS = 200_000
+"""Tasks that are read of an answer: `7_[0-4294967294]` takes little room to write."""
 ENVIRONMENT = {"SLURM_BITSTR_LEN": "0"}  # index lists in full, never cut off with "..."
 
 
@@ -30,7 +36,7 @@ def parse_sacct(text: str) -> tuple[Row, ...]:
     """
     lines = (line.split("|", 4) for line in text.splitlines())
     rows = (row for fields in lines if len(fields) == 5 for row in _rows(fields))
-    return tuple(row for row in rows if not row.is_live)
+    return tuple(row for row in itertools.islice(rows, MOST_ROWS) if not row.is_live)
 
 
 def _rows(fields: list[str]) -> Iterator[Row]:
@@ -57,4 +63,4 @@ def _indices(match: re.Match[str]) -> Iterator[int | None]:
     for part in match["ranges"].split(","):
         bounds, _, step = part.partition(":")
         first, _, last = bounds.partition("-")
-        yield from range(int(first), int(last or first) + 1, int(step or 1))
+        yield from range(int(first), int(last or first) + 1, max(1, int(step or 1)))

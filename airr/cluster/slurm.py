@@ -8,9 +8,7 @@ cancellation. Nothing here is kept on disk: a head that starts anew asks Slurm a
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import re
 import shutil
 import sys
 import time
@@ -20,13 +18,14 @@ from dataclasses import dataclass
 
 from airr.cluster.command import Answer, run_command
 from airr.cluster.job_environment import job_environment
+from airr.cluster.printed import number_in, settings_in
 from airr.cluster.protocol import JobArray, Preview, SubmissionUnknown, TaskState, TaskStatus
 from airr.cluster.sacct import ENVIRONMENT, parse_sacct, sacct_command
 from airr.cluster.sbatch import refusal, script_command, script_options, verdict_on, width
 from airr.cluster.slurm_settings import SlurmSettings
 from airr.cluster.slurm_states import Row, spell_out
 from airr.cluster.squeue import ids_of, live_command, parse_squeue, squeue_command
-from airr.cluster.submission import ArrayExecutor, Request
+from airr.cluster.submission import ArrayExecutor, Request, complaint_in
 from airr.cluster.twins import split_twins
 from airr.errors import ClusterError
 
@@ -89,9 +88,12 @@ class Slurm:
         )
         if not answer.succeeded:
             raise SubmissionUnknown(f"{array.name}: {answer.complaint}")
-        said = json.loads(answer.stdout)
-        if "complaint" in said:
-            raise refusal(array.name, " / ".join(said["complaint"].splitlines()))
+        try:
+            complaint = complaint_in(answer.stdout)
+        except ValueError as error:
+            raise SubmissionUnknown(f"{array.name}: {error}") from error
+        if complaint is not None:
+            raise refusal(array.name, " / ".join(complaint.splitlines()))
 
     def script(self, array: JobArray) -> str:
         """Return the very script that `submit` would submit."""
@@ -237,6 +239,8 @@ class Slurm:
         if not self._site:
             answer = await self._query(("scontrol", "show", "config"))
             self._site = parse_site(answer.stdout) if answer.succeeded else None
+            if answer.succeeded and not self._site:
+                self._complaint = "scontrol show config does not say what it should"
         return self._site
 
     async def _query(self, argv: Sequence[str]) -> Answer:
@@ -248,13 +252,14 @@ class Slurm:
         return answer
 
 
-def parse_site(text: str) -> Site:
-    """Return the facts that stand in the answer to `scontrol show config`."""
-    facts = dict(re.findall(r"^(\w+) *= *(.*?) *$", text, re.MULTILINE))
-    return Site(
-        largest_array=int(facts["MaxArraySize"]),
-        has_accounting=facts["AccountingStorageType"].endswith("/slurmdbd"),
-    )
+def parse_site(text: str) -> Site | None:
+    """Return the facts that stand in the answer to `scontrol show config`, None if they do not."""
+    facts = settings_in(text)
+    largest = number_in(facts.get("MaxArraySize", ""))
+    if largest is None:
+        return None
+    accounting = facts.get("AccountingStorageType", "")
+    return Site(largest_array=largest, has_accounting=accounting.endswith("/slurmdbd"))
 
 
 def _by_task(rows: Collection[Row], arrays: Collection[JobArray]) -> dict[RowId, Row]:

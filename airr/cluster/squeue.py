@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from airr.cluster.printed import number_in
 from airr.cluster.slurm_states import Row
 
 # %F array job id, %K index, %T state, %N nodes, %j name, %r reason: free text comes last.
@@ -47,7 +48,11 @@ def ids_of(rows: Iterable[Row], wanted: Mapping[str, Collection[int]]) -> list[s
 def parse_squeue(text: str) -> tuple[Row, ...]:
     """Return the rows of an answer; a line of another shape is none of ours and is left out."""
     lines = (line.split("|", 5) for line in text.splitlines())
-    return tuple(_row(fields) for fields in lines if len(fields) == 6 and fields[0].isdecimal())
+    return tuple(
+        _row(fields)
+        for fields in lines
+        if len(fields) == 6 and number_in(fields[0].strip()) is not None
+    )
 
 
 def _row(fields: list[str]) -> Row:
@@ -56,7 +61,7 @@ def _row(fields: list[str]) -> Row:
         name=name,
         job_id=job_id,
         # tasks that were cancelled before they started share one line, without an index
-        index=int(index) if index.isdecimal() else None,
+        index=number_in(index),
         word=word,
         node=node,
         reason="" if reason == "None" else reason,

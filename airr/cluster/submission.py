@@ -15,6 +15,9 @@ from typing import Any
 import submitit
 from submitit.core.utils import FailedJobError
 
+from airr.foreign import object_in
+from airr.plain import plain_line
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -61,6 +64,19 @@ class ArrayExecutor(submitit.SlurmExecutor):
             FailedJobError: sbatch failed; the error holds what it said.
         """
         return self._submit_command(self._request.command).job_id
+
+
+def complaint_in(printed: str) -> str | None:
+    """Return what sbatch complained of, if it did, by the last line that `main` printed.
+
+    Raises:
+        ValueError: it is none of ours.
+    """
+    said = object_in(printed.rpartition("\n")[2])
+    complaint = said.get("complaint")
+    if said.keys() not in ({"job_id"}, {"complaint"}) or not isinstance(complaint, str | None):
+        raise ValueError(f"it said {plain_line(printed)[:200]!r}")
+    return complaint
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ def transfer_lines(
     verdicts: Sequence[Verdict], baseline: Sequence[float], searched: Searched, measuring: Measuring
 ) -> list[str]:
     """Return whether what won at the search's scale wins at this one, where that is another."""
-    small, large = searched.charter.config["env"]["name"], measuring.config.env.name
+    small, large = searched.charter.setting("env.name", str), measuring.config.env.name
     known = [one for one in verdicts if one.searched is not None and one.scores]
     before = searched.scores.get(BASELINE)
     if small == large or before is None or not baseline:

@@ -79,8 +79,9 @@ def _check_folder(workspace: Workspace, source: dict[str, Any]) -> bool:
         if names_in(workspace.ledger) or names_in(workspace.jobs):
             raise WorkspaceError(f"{workspace.folder} holds something else: name a new campaign")
         return False
-    before = read_charter(workspace).config.get(IMPORTED)
-    if before is None:
+    charter = read_charter(workspace)
+    before = charter.section(IMPORTED)
+    if not charter.is_imported:
         raise WorkspaceError(
             f"campaign {workspace.name} is one of airr's own: import into a new one, campaign=NAME"
         )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from zipfile import BadZipFile
 
+from airr.archives import BadArchive
 from airr.charter import Charter, read_charter
-from airr.config import Direction, Metric
+from airr.config import Direction
 from airr.estimates import settled
 from airr.exchange.rows import Measure, Row
 from airr.executor.codebases import unpack
 from airr.executor.diffs import unified_diff
 from airr.ledger import read_records
-from airr.parsing import parse
 from airr.records import (
     BASELINE,
     Idea,
@@ -67,7 +66,7 @@ def outgoing_of(workspace: Workspace) -> Outgoing:
 def _row(
     workspace: Workspace, charter: Charter, idea: Idea, patch: Patch | None, outcome: Outcome
 ) -> Row:
-    metric = parse(Metric, charter.config["env"]["metric"], at="env.metric.")
+    metric = charter.metric
     counts = isinstance(outcome, Scored) or (isinstance(outcome, Withheld) and charter.is_imported)
     value = outcome.metric if counts and isinstance(outcome, Scored | Withheld) else None
     by_direction = {Direction.MINIMIZE: Measure.LOSS, Direction.MAXIMIZE: Measure.ACCURACY}
@@ -89,6 +88,6 @@ def _diff(workspace: Workspace, idea: Idea, patch: Patch | None) -> str:
     An answer holds words around its diff, and that of a child is against its parent's codebase.
     """
     own, baseline = (workspace.codebase(name) for name in (idea.id, BASELINE))
-    with suppress(FileNotFoundError, BadZipFile, UnicodeDecodeError):
+    with suppress(FileNotFoundError, BadArchive):
         return unified_diff(unpack(baseline.read_bytes()), unpack(own.read_bytes()))
     return patch.diff if patch else ""

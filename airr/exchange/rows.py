@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
+from airr.foreign import as_float
 from airr.plain import plain_line
 
 COLUMNS = ("ideator_model", "executor_model", "env", "epoch", "idea", "code_diff", "result")
@@ -26,6 +27,7 @@ LONGEST_TEXT = 2_000_000
 LONGEST_RESULT = 100_000
 QUOTED = 60
 """Characters of a row that a message repeats."""
+FAILURE = -999.0
 FAILED_WORDS = frozenset({"", "null", "none", "nan", "failed", "failure", "error"})
 
 
@@ -149,9 +151,11 @@ def _epoch(value: Any) -> int:
 
 
 def _result(raw: Any) -> tuple[Measure | None, float | None]:
-    """Return what was measured; a failed idea, a NaN and a negative number are no score.
+    """Return what was measured; of a failed idea, nothing.
 
-    The paper's release wrote -999 for a failure, and a training that diverges has a loss of NaN.
+    The paper's release wrote -999 for a failure, and a training that diverges has a loss of NaN or
+    infinity. Another number below 0 is no failure and no score that airr has a reward for: it is
+    refused, and not taken for a failure without a word.
     """
     result = _as_mapping(raw)
     told = {m: result[m] for m in Measure if result.get(m) is not None}
@@ -162,8 +166,12 @@ def _result(raw: Any) -> tuple[Measure | None, float | None]:
             raise BadRow(f"result.{measure} is {_shown(value)}, not a number")
         if measure is Measure.LOSS and value == 0:
             raise BadRow("result.loss is 0, which nothing reaches")
-        number = float(value) if abs(value) < 1e300 else math.inf
-        return (measure, number) if 0 <= number < math.inf else (None, None)
+        number = as_float(value)
+        if not math.isfinite(number) or number == FAILURE:
+            return None, None
+        if number < 0:
+            raise BadRow(f"result.{measure} is {_shown(value)}, below 0; a failure is null or NaN")
+        return measure, number
     return None, None
 
 

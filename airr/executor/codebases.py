@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from airr.archives import BadArchive, files_in
 from airr.errors import ConfigError
 from airr.records import Idea
 
@@ -53,9 +54,15 @@ def pack(tree: Tree) -> bytes:
 
 
 def unpack(data: bytes) -> dict[str, str]:
-    """Return the tree that `pack` made an archive of."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {path: archive.read(path).decode("utf-8") for path in archive.namelist()}
+    """Return the tree that `pack` made an archive of.
+
+    Raises:
+        BadArchive: it is none, or damaged.
+    """
+    try:
+        return {str(path): content.decode("utf-8") for path, content in files_in(data)}
+    except UnicodeDecodeError as error:
+        raise BadArchive(f"the archive holds what is no text: {error}") from error
 
 
 def sha256_of(data: bytes) -> str:

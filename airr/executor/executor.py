@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from airr.archives import BadArchive
 from airr.book import Book
 from airr.budget import Bound
 from airr.errors import BudgetSpent, WorkspaceError
@@ -312,17 +313,17 @@ class Executor:
         """Return what an idea is a patch of, or None for the unmodified codebase.
 
         Raises:
-            WorkspaceError: the codebase of its parent is gone.
+            WorkspaceError: the codebase of its parent is gone, or damaged.
         """
         if idea.base is None:
             return None
         path = self._workspace.codebase(idea.base)
         try:
             tree = unpack(path.read_bytes())
-        except FileNotFoundError as error:
+        except (FileNotFoundError, BadArchive) as error:
             raise WorkspaceError(
-                f"{idea.id} builds on the codebase of {idea.base}, but {path} is gone: put a copy "
-                "of it back"
+                f"{idea.id} builds on the codebase of {idea.base}, but {path} is gone or damaged: "
+                "put a copy of it back"
             ) from error
         return Parent(idea=self._book.ideas[idea.base], tree=tree)
 

@@ -6,15 +6,20 @@ import logging
 from pathlib import Path
 
 from airr.batch import Result
+from airr.foreign import content_of
 from airr.workspace import Workspace, names_in
 
 log = logging.getLogger(__name__)
+
+LARGEST_RESULT = 16_000_000
+"""Bytes; a worker keeps a few kB of its log."""
+LONGEST_NAME = 200
 
 
 def read_inbox(workspace: Workspace) -> list[Result]:
     """Return every result in the inbox; what is none is named and set aside."""
     paths = [workspace.inbox / name for name in names_in(workspace.inbox)]
-    return [result for path in paths if (result := _read(path)) is not None]
+    return [result for path in paths if (result := _read(workspace, path)) is not None]
 
 
 def file_away(workspace: Workspace, result: Result) -> None:
@@ -23,13 +28,18 @@ def file_away(workspace: Workspace, result: Result) -> None:
     source.replace(workspace.batch(result.batch) / source.name)
 
 
-def _read(path: Path) -> Result | None:
+def _read(workspace: Workspace, path: Path) -> Result | None:
     try:
-        result = Result.from_json(path.read_bytes())
-        if path.name != f"{result.key.name}.json" or "/" in result.batch:
-            raise ValueError(f"it claims to be {result.key.name} of {result.batch}")  # noqa: TRY301
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("%s is no worker's result and is set aside: %r", path, error)
-        path.rename(path.with_name(f".aside-{path.name}"))
+        return _result_in(workspace, path)
+    except (OSError, ValueError) as error:
+        log.warning("%s is no worker's result and is set aside: %s", path, error)
+        path.rename(path.with_name(f".aside-{path.name[:LONGEST_NAME]}"))
         return None
+
+
+def _result_in(workspace: Workspace, path: Path) -> Result:
+    result = Result.from_json(content_of(path, LARGEST_RESULT))
+    is_of_a_batch = workspace.batch(result.batch).is_dir()
+    if path.name != f"{result.key.name}.json" or not is_of_a_batch:
+        raise ValueError(f"it claims to be {result.key.name} of {result.batch}")
     return result

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from airr.batch import Batch, PlannedRun
 from airr.cluster.protocol import LIVE, TaskState, TaskStatus
+from airr.foreign import list_in
 from airr.records import Codebase, RunKey
 from airr.workspace import Workspace, names_in, write_atomically
 
@@ -104,7 +105,7 @@ def recover_open_runs(workspace: Workspace, ended: Iterable[str]) -> dict[str, O
             found |= open_runs_of(batch, closed | _withdrawn(workspace, name))
         except FileNotFoundError:
             continue  # killed before the record stood: nothing was submitted under this name
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             log.warning("%s is damaged and left out: %r", path, error)
     return found
 
@@ -123,9 +124,13 @@ def withdraw(workspace: Workspace, runs: Iterable[OpenRun]) -> None:
 
 
 def _withdrawn(workspace: Workspace, batch: str) -> frozenset[str]:
+    path = _withdrawals(workspace, batch)
     try:
-        return frozenset(json.loads(_withdrawals(workspace, batch).read_bytes()))
+        return frozenset(one for one in list_in(path.read_bytes()) if isinstance(one, str))
     except FileNotFoundError:
+        return frozenset()
+    except ValueError as error:
+        log.warning("%s is damaged: no run of the batch counts as taken back: %s", path, error)
         return frozenset()
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import hypot, sqrt
 
-from airr.config import Metric
+from airr.config import Metric, RewardFormula
 from airr.records import Scored
 
 ENOUGH = 8
 """From so few scores on, their spread says something of the next one."""
+SMALLEST_INVERTED = 1e-300
+"""Below it an inverse is infinite, or no reward at all."""
 NOISE = 3.0
 """Standard errors of a difference that chance alone may well come to."""
 
@@ -52,6 +54,8 @@ def doubt(found: float, standard_error: float | None, past: Scores) -> str | Non
     """Return why a metric must be verified before it counts; None if it may count."""
     metric = past.metric
     low, high = metric.plausible
+    if metric.reward is RewardFormula.INVERSE and found < SMALLEST_INVERTED:
+        return f"{metric.name}={found:.4g} has no inverse that could be a reward"
     if not low <= found <= high:
         return f"{metric.name}={found:.4g} lies outside the plausible {low:g} to {high:g}"
     if not metric.jump or past.best is None or past.count < ENOUGH:

@@ -6,15 +6,16 @@ Imports the SDK, which takes a second: import this module only when it is about 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import anthropic
 import httpx2
+from anthropic.lib.streaming import AsyncMessageStream
 from anthropic.types import Message
 
 from airr.errors import AirrError, ProviderError
@@ -30,6 +31,7 @@ from airr.llm.faults import (
 )
 from airr.llm.protocol import Completion, CutShort, Request, StopReason, Usage
 from airr.llm.retry import Retry, Transient
+from airr.llm.streams import Understood, count_in, on_trust, text_in
 from airr.llm.tokens import clean, estimated_tokens
 from airr.llm.traffic import Traffic
 
@@ -120,19 +122,19 @@ class Anthropic:
             async with self._client.messages.stream(**parameters(request)) as stream:
                 last = None
                 try:
-                    async for event in stream:
+                    async for event in Understood(stream):
                         begun()
                         last = event.type
                 except asyncio.CancelledError:
-                    if last is None:
-                        raise
-                    raise CutShort(partial_of(stream.current_message_snapshot)) from None
+                    with suppress(Transient):  # what has come of it is no message yet
+                        raise CutShort(partial_of(_message_of(stream))) from None
+                    raise
                 if last != "message_stop":
                     raise Transient("the answer broke off before its end")
-                return completion_of(stream.current_message_snapshot)
+                return completion_of(_message_of(stream))
         except anthropic.APIError as error:
             raise self._fault(error, request.model) from error
-        except (httpx2.TransportError, json.JSONDecodeError) as error:
+        except httpx2.TransportError as error:
             # the SDK wraps these only until the stream begins
             raise Transient(f"the answer broke off: {error!r}") from error
 
@@ -156,6 +158,16 @@ class Anthropic:
         log.warning(
             "%s takes no temperature here: %g is ignored", request.model, request.temperature
         )
+
+
+def _message_of(stream: AsyncMessageStream[None]) -> Message:
+    """Return what has come of a message.
+
+    Raises:
+        Transient: nothing has.
+    """
+    with on_trust():
+        return stream.current_message_snapshot
 
 
 def parameters(request: Request) -> dict[str, Any]:
@@ -187,17 +199,23 @@ def _turns(request: Request) -> list[dict[str, Any]]:
 
 
 def completion_of(message: Message) -> Completion:
-    """Return a whole Claude message in our terms."""
-    text = "".join(block.text for block in message.content if block.type == "text")
-    thinking = "".join(block.thinking for block in message.content if block.type == "thinking")
-    return Completion(
-        text=clean(text),
-        thinking=clean(thinking),
-        stop_reason=STOP_REASONS.get(message.stop_reason, StopReason.END),
-        stop_detail=_stop_detail(message),
-        model=message.model,
-        usage=_usage(message, thinking),
-    )
+    """Return a whole Claude message in our terms.
+
+    Raises:
+        Transient: it is none.
+    """
+    with on_trust():
+        blocks = message.content
+        text = "".join(text_in(block.text) for block in blocks if block.type == "text")
+        thinking = "".join(text_in(block.thinking) for block in blocks if block.type == "thinking")
+        return Completion(
+            text=clean(text),
+            thinking=clean(thinking),
+            stop_reason=STOP_REASONS.get(message.stop_reason, StopReason.END),
+            stop_detail=_stop_detail(message),
+            model=text_in(message.model),
+            usage=_usage(message, thinking),
+        )
 
 
 def partial_of(message: Message) -> Completion:
@@ -213,17 +231,22 @@ def _stop_detail(message: Message) -> str:
     details = message.stop_details
     if details is None:
         return ""
-    return clean(": ".join(part for part in (details.category, details.explanation) if part))
+    parts = (text_in(details.category), text_in(details.explanation))
+    return clean(": ".join(part for part in parts if part))
 
 
 def _usage(message: Message, thinking: str) -> Usage:
     usage = message.usage
     details = usage.output_tokens_details
-    estimate = min(estimated_tokens(thinking), usage.output_tokens)
+    written = count_in(usage.output_tokens)
     return Usage(
-        input_tokens=usage.input_tokens,
-        cache_read_tokens=usage.cache_read_input_tokens or 0,
-        cache_write_tokens=usage.cache_creation_input_tokens or 0,
-        output_tokens=usage.output_tokens,
-        thinking_tokens=details.thinking_tokens if details else estimate,
+        input_tokens=count_in(usage.input_tokens),
+        cache_read_tokens=count_in(usage.cache_read_input_tokens),
+        cache_write_tokens=count_in(usage.cache_creation_input_tokens),
+        output_tokens=written,
+        thinking_tokens=(
+            count_in(details.thinking_tokens)
+            if details
+            else min(estimated_tokens(thinking), written)
+        ),
     )

@@ -5,7 +5,6 @@ Imports the SDK, which takes a second: import this module only when it is about 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +19,7 @@ from airr.llm.batches import Results
 from airr.llm.faults import Refusal, fault_of, status_in_stream
 from airr.llm.protocol import Completion, Request
 from airr.llm.retry import Retry, Transient
+from airr.llm.streams import Understood, on_trust, text_in
 
 DISCOUNT = 0.5
 """What a batch saves of the price, on input and output alike."""
@@ -44,7 +44,8 @@ class AnthropicBatches(Anthropic):
             {"custom_id": name, "params": parameters(request)} for name, request in members.items()
         ]
         try:
-            return (await self._client.messages.batches.create(requests=requests)).id
+            with on_trust():
+                return text_in((await self._client.messages.batches.create(requests=requests)).id)
         except anthropic.APIError as error:
             raise self._fault(error, "a batch") from error
 
@@ -55,11 +56,15 @@ class AnthropicBatches(Anthropic):
             found: list[str] = []
             try:
                 # the latest come first
-                async for batch in self._client.messages.batches.list(limit=LISTED_AT_ONCE):
-                    if batch.created_at.timestamp() < at:
+                listed = self._client.messages.batches.list(limit=LISTED_AT_ONCE)
+                async for batch in Understood(listed):
+                    with on_trust():
+                        is_older = batch.created_at.timestamp() < at
+                        is_as_large = _size(batch) == count
+                    if is_older:
                         break
-                    if _size(batch) == count:
-                        found.append(batch.id)
+                    if is_as_large:
+                        found.append(text_in(batch.id))
             except anthropic.APIError as error:
                 raise self._fault(error, "a batch") from error
             return found
@@ -72,15 +77,16 @@ class AnthropicBatches(Anthropic):
         async def once() -> Results | None:
             batches = self._client.messages.batches
             try:
-                if (await batches.retrieve(batch_id)).processing_status != "ended":
-                    return None
-                return {
-                    one.custom_id: self._outcome(one.result)
-                    async for one in await batches.results(batch_id)
-                }
+                with on_trust():
+                    if (await batches.retrieve(batch_id)).processing_status != "ended":
+                        return None
+                    return {
+                        text_in(one.custom_id): self._outcome(one.result)
+                        async for one in await batches.results(batch_id)
+                    }
             except anthropic.APIError as error:
                 raise self._fault(error, "a batch") from error
-            except (httpx2.TransportError, json.JSONDecodeError) as error:
+            except httpx2.TransportError as error:
                 raise Transient(f"the results broke off: {error!r}") from error
 
         return await self._retry.call(once, f"batch {batch_id}")

@@ -235,14 +235,22 @@ class Batched:
         self._path.parent.mkdir(exist_ok=True)
         self._lines = LineFile(self._path)
         batches: dict[str, _Batch] = {}
-        for _, record in self._lines.scan():
-            batch = batches.setdefault(record["batch"], _Batch(name=record["batch"]))
-            if record["kind"] == Kind.SENT:
-                batch.members = dict.fromkeys(record["members"])
-                batch.sent_at = record["at"]
-            else:
-                batch.batch_id = record["id"]
-                self._known_ids.add(batch.batch_id)
+        for span, record in self._lines.scan():
+            match record:
+                case {
+                    "kind": Kind.SENT,
+                    "batch": str(name),
+                    "members": [*members],
+                    "at": float(at),
+                } if all(isinstance(member, str) for member in members):
+                    batch = batches.setdefault(name, _Batch(name=name))
+                    batch.members = dict.fromkeys(members)
+                    batch.sent_at = at
+                case {"kind": Kind.KNOWN, "batch": str(name), "id": str(batch_id)}:
+                    batches.setdefault(name, _Batch(name=name)).batch_id = batch_id
+                    self._known_ids.add(batch_id)
+                case _:
+                    self._lines.name_damage(span[0])
         for batch in batches.values():
             self._of_member |= dict.fromkeys(batch.members, batch)
 

@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from airr.errors import ConfigError
+from airr.plain_yaml import yaml_at
 
 RECIPE = re.compile(r"^Recipe: (.+)$", re.MULTILINE)
 HUNK = re.compile(r"^@@ -([\d,]+) \+([\d,]+) @@")
-PART = re.compile(r"([\w-]+)\(([\w=.,+ -]*)\)")
+PART = re.compile(r"(?<![\w-])([\w-]+)\(([\w=.,+ -]*)\)")
 """Numbers and words alone: a recipe may come from a model, and its values go into code."""
 
 
@@ -162,8 +161,8 @@ def _numbers(values: str) -> tuple[tuple[str, str], ...]:
 
 def _entry(path: Path) -> Entry:
     try:
-        raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = yaml_at(path)
         numbers = {name: tuple(map(str, values)) for name, values in raw.pop("numbers", {}).items()}
         return Entry(slug=path.stem, numbers=numbers, **raw)
-    except (yaml.YAMLError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"catalogue entry {path} is malformed: {error}") from error

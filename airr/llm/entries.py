@@ -7,6 +7,8 @@ once and named by its sha256. Keys are in neither: only what was said is kept.
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,9 +16,11 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from airr.foreign import LARGEST_WHOLE
 from airr.llm.protocol import Completion, Message, Request, StopReason, Usage
 from airr.records import Call
 
+NAME = re.compile(r"[0-9a-f]{64}")
 SHORT_CHARACTERS = 200
 """Up to here a text stands in the entry itself: naming it would take nearly as much."""
 
@@ -82,6 +86,50 @@ def call_record(answered: Answered) -> dict[str, Any]:
         "latency_seconds": answered.latency_seconds,
         "created_at": answered.created_at.isoformat(),
     }
+
+
+def is_text(record: Any) -> bool:
+    """Tell whether a record is that of a text stored apart."""
+    match record:
+        case {"kind": Kind.TEXT, "sha256": str(name), "text": str()}:
+            return NAME.fullmatch(name) is not None
+        case _:
+            return False
+
+
+def is_call(record: Any) -> bool:
+    """Tell whether a record is that of an answered request, every part of it.
+
+    Its line may be whole and foreign all the same: of another version, or written by hand.
+    """
+    match record:
+        case {
+            "kind": Kind.CALL,
+            "id": str(),
+            "prompt_hash": str(),
+            "purpose": str(),
+            "provider": str(),
+            "model": str(),
+            "completion": {"text": str(), "thinking": str(), "model": str(), "usage": dict(usage)},
+            "latency_seconds": int() | float() as seconds,
+            "usd": int() | float() | None as usd,
+        }:
+            numbers = (seconds, usd or 0, record["completion"].get("discount", 0.0))
+            texts = (record.get("left_out", ""), record["completion"].get("stop_detail", ""))
+        case _:
+            return False
+    try:
+        call_in(record)
+        prompt_in(record, lambda name: (NAME.fullmatch(name) and name) or "")
+        return (
+            all(isinstance(one, str) for one in texts)
+            and all(math.isfinite(one) for one in numbers)
+            and all(
+                isinstance(tokens, int) and 0 <= tokens < LARGEST_WHOLE for tokens in usage.values()
+            )
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return False
 
 
 def completion_in(record: dict[str, Any]) -> Completion:

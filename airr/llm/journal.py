@@ -20,10 +20,11 @@ from weakref import WeakValueDictionary
 from airr.errors import WorkspaceError
 from airr.llm.entries import (
     Answered,
-    Kind,
     call_in,
     call_record,
     completion_in,
+    is_call,
+    is_text,
     long_texts,
     prompt_in,
     text_record,
@@ -173,17 +174,18 @@ class Journal:
             self._index(span, record)
 
     def _index(self, span: Span, record: Any) -> None:
-        match record:
-            case {"kind": Kind.CALL, "id": str(call_id), "prompt_hash": str(digest)}:
-                if record["completion"]["stop_reason"] != StopReason.CANCELLED:
-                    self._calls[call_id, digest] = span
-                self._known.add((call_id, digest))
-                self._order.append(span)
-                self._count(record)
-            case {"kind": Kind.TEXT, "sha256": str(name)}:
-                self._texts[bytes.fromhex(name)] = span
-            case _:
-                self._lines.name_damage(span[0])
+        """Note where a record stands; one that was just read from the file may be foreign."""
+        if is_text(record):
+            self._texts[bytes.fromhex(record["sha256"])] = span
+        elif is_call(record):
+            key = record["id"], record["prompt_hash"]
+            if record["completion"]["stop_reason"] != StopReason.CANCELLED:
+                self._calls[key] = span
+            self._known.add(key)
+            self._order.append(span)
+            self._count(record)
+        else:
+            self._lines.name_damage(span[0])
 
     def _count(self, record: dict[str, Any]) -> None:
         """Add up what was spent; what had no price when it was spent may have one by now."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from airr.errors import Damaged, WorkspaceError
+from airr.foreign import json_in
 from airr.workspace import sync_directory
 
 HEAD = b'{"crc32":"%08x","record":'
@@ -147,7 +148,10 @@ def _record(line: bytes) -> Any:
     body = line[HEAD_LENGTH : -len(TAIL)]
     if line[:HEAD_LENGTH] != HEAD % zlib.crc32(body) or not line.endswith(TAIL):
         return None
-    return json.loads(body)
+    try:
+        return json_in(body)
+    except ValueError:  # whoever wrote the checksum, it was not airr
+        return None
 
 
 def _end_of_last_line(file: int, size: int, step: int = 1 << 16) -> int:

@@ -6,10 +6,10 @@ Imports the SDK, which takes a second: import this module only when it is about 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from airr.llm.effort import effort_of
 from airr.llm.faults import CHECK_SECONDS, Endpoint, Refusal, fault_of, is_final, retry_after
 from airr.llm.protocol import Completion, CutShort, Request
 from airr.llm.retry import Retry, Transient
+from airr.llm.streams import Understood
 from airr.llm.traffic import Traffic
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -113,16 +114,17 @@ class OpenAI:
         try:
             async with await self._client.chat.completions.create(**settings) as stream:
                 try:
-                    async for chunk in stream:
+                    async for chunk in Understood(stream):
                         begun()
                         chunks.add(chunk)
                 except asyncio.CancelledError:
-                    if chunks.has_begun:
-                        raise CutShort(chunks.completion(request)) from None
+                    with suppress(Transient):  # what has come of it is no answer
+                        if chunks.has_begun:
+                            raise CutShort(chunks.completion(request)) from None
                     raise
         except openai.APIError as error:
             raise self._fault(error, request.model) from error
-        except (httpx2.TransportError, json.JSONDecodeError) as error:
+        except httpx2.TransportError as error:
             raise Transient(f"the answer broke off: {error!r}") from error
         if not chunks.is_whole:
             raise Transient("the answer broke off before its end")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from airr.errors import ConfigError
+from airr.foreign import record_of
 from airr.llm.protocol import Usage
+from airr.plain_yaml import yaml_at
 
 PER = 1_000_000
 SNAPSHOT = re.compile(r"[-@:](\d{8}|\d{4}-\d{2}-\d{2}|latest)")
@@ -42,22 +42,31 @@ def load_prices(shipped: Path, own: Path | None = None) -> PriceTable:
 
 def _table_in(path: Path) -> PriceTable:
     try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        raw = yaml_at(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"the price table {path} cannot be read: {error}") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"the price table {path} must map model names to prices")
-    return {str(model): _price(path, str(model), entry) for model, entry in raw.items()}
+    items: dict[Any, Any] = raw
+    return {str(model): _price(path, str(model), entry) for model, entry in items.items()}
 
 
 def _price(path: Path, model: str, entry: Any) -> Price:
     try:
-        return Price(**{kind: float(usd) for kind, usd in entry.items()})
-    except (AttributeError, TypeError, ValueError) as error:
+        price = record_of(Price, entry)
+        _refuse_gifts(price)
+    except ValueError as error:
         raise ConfigError(
             f"{path}: {model} must have input, cache_write, cache_read and output, each in USD "
             f"per million tokens ({error})"
         ) from error
+    return price
+
+
+def _refuse_gifts(price: Price) -> None:
+    """Refuse what would let a bound of dollars grow by spending."""
+    if (least := min(asdict(price).values())) < 0:
+        raise ValueError(f"{least} is below 0")
 
 
 def usd_of(model: str, usage: Usage, table: PriceTable) -> float | None:

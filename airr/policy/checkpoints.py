@@ -14,9 +14,11 @@ import shutil
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from airr.errors import WorkspaceError
+from airr.foreign import is_file_name, object_in, record_of
 from airr.workspace import names_in, sync_directory, write_atomically
 
 MANIFEST = "manifest.json"
@@ -83,12 +85,22 @@ def rotate(folder: Path, keep: int) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The size and hash of each file of a checkpoint."""
+
+    files: dict[str, tuple[int, str]]
+
+
 def _manifest(folder: Path) -> dict[str, tuple[int, str]]:
     try:
-        raw: dict[str, list[int | str]] = json.loads((folder / MANIFEST).read_bytes())
-        return {name: (int(size), str(digest)) for name, (size, digest) in raw.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raw = object_in((folder / MANIFEST).read_bytes())
+        files = record_of(_Files, {"files": raw}).files
+        if not all(map(is_file_name, files)):
+            raise ValueError("its manifest names files of other folders")  # noqa: TRY301
+    except (OSError, ValueError) as error:
         raise WorkspaceError(f"{folder} holds no whole checkpoint ({error})") from error
+    return files
 
 
 def _sealed(path: Path) -> tuple[int, str]:

@@ -9,13 +9,13 @@ stages/<stage>/rollouts.parquet   the product of sampling; that of an update is 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from airr.errors import ConfigError, WorkspaceError
+from airr.foreign import object_in
 from airr.parsing import parse
 from airr.policy.settings import Policy, Rl
 
@@ -105,7 +105,10 @@ def read_order(path: Path) -> Order:
     Raises:
         WorkspaceError: the file is torn or foreign.
     """
-    return replace(_read(Order, path), folder=str(path.parent.absolute()))
+    order = replace(_read(Order, path), folder=str(path.parent.absolute()))
+    if order.file.name != path.name:
+        raise _damaged(path, ValueError(f"it is that of attempt {order.attempt}"))
+    return order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +137,10 @@ def result_in(folder: Path) -> StageResult | None:
 
 def _read(kind: type[Any], path: Path) -> Any:
     try:
-        raw: Mapping[str, Any] = json.loads(path.read_bytes())
-        return parse(kind, raw)
-    except (ValueError, AttributeError, ConfigError) as error:
-        raise WorkspaceError(
-            f"{path} is damaged ({error}): remove it, and that job is done again"
-        ) from error
+        return parse(kind, object_in(path.read_bytes()))
+    except (ValueError, ConfigError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, why: Exception) -> WorkspaceError:
+    return WorkspaceError(f"{path} is damaged ({why}): remove it, and that job is done again")

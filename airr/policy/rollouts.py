@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airr.errors import WorkspaceError
+from airr.foreign import json_in, record_of
 from airr.workspace import write_atomically
 
 SCHEMA = pa.schema(
@@ -54,6 +55,13 @@ class Group:
     rollouts: tuple[Rollout, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """What all rollouts of a file answer."""
+
+    tokens: tuple[int, ...]
+
+
 def write_group(path: Path, group: Group) -> None:
     """Put a group's file in place, whole or not at all."""
     ordered = sorted(group.rollouts, key=lambda one: one.place)
@@ -71,17 +79,25 @@ def read_group(path: Path, columns: Sequence[str] | None = None) -> Group:
         WorkspaceError: the file is damaged.
     """
     try:
-        wanted = [*columns] if columns else None
-        table = pq.read_table(path, columns=wanted, page_checksum_verification=True)
-        prompt = json.loads((table.schema.metadata or {})[PROMPT])
+        wanted = [*columns] if columns else SCHEMA.names
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read(columns=wanted)
+        there = table.schema
+        if len(there) != len(wanted) or any(
+            there.field(name).type != SCHEMA.field(name).type for name in wanted
+        ):
+            raise ValueError("its columns are others")  # noqa: TRY301
+        prompt = record_of(_Prompt, {"tokens": json_in((table.schema.metadata or {})[PROMPT])})
         rows = table.to_pylist()
+        if any(value is None for row in rows for value in row.values()):
+            raise ValueError("it lacks values")  # noqa: TRY301
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise WorkspaceError(
             f"{path} is damaged ({error}): remove {path.parent}, and the group is sampled again"
         ) from error
     absent: dict[str, Any] = {"tokens": (), "logprobs": (), "thinking": "", "text": ""}
     return Group(
-        prompt=tuple(prompt),
+        prompt=prompt.tokens,
         rollouts=tuple(Rollout(**{**absent, **_tuples(row)}) for row in rows),
     )
 

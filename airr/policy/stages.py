@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,10 +28,13 @@ from airr.config import Cluster as ClusterSettings
 from airr.errors import AirrError
 from airr.executor.arrays import MARGIN_SECONDS
 from airr.executor.verdicts import Absence, Verdict, verdict_of
+from airr.foreign import json_in, record_of
 from airr.policy.orders import Order, StageResult, read_order, result_in
 from airr.workspace import Workspace, names_in, write_atomically
 
 log = logging.getLogger(__name__)
+
+ORDER = re.compile(r"order-(\d{1,6})\.json")
 
 MOST_RETRIES = 2
 """Of a job that gave nothing: what it meets is mostly there the next time too."""
@@ -200,8 +204,9 @@ def array_of(order: Order) -> JobArray:
 
 def orders_in(folder: Path) -> list[Order]:
     """Return the orders of a stage, in the order of their numbers."""
-    numbers = [int(name[6:-5]) for name in names_in(folder) if name.startswith("order-")]
-    return [read_order(folder / f"order-{number}.json") for number in sorted(numbers)]
+    numbers = (ORDER.fullmatch(name) for name in names_in(folder))
+    in_order = sorted(int(found[1]) for found in numbers if found)
+    return [read_order(folder / f"order-{number}.json") for number in in_order]
 
 
 def open_orders(workspace: Workspace) -> list[Order]:
@@ -219,15 +224,23 @@ def put_down_failure(order: Order, how: str) -> None:
     write_atomically(order.failure, json.dumps({"how": how, "log": ""}).encode())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    """How a job ended, and the end of its log."""
+
+    how: str
+    log: str
+
+
 def last_failure(folder: Path) -> str:
     """Return what the last job of a stage said of its end."""
     for order in reversed(orders_in(folder)):
         try:
-            failure = json.loads(order.failure.read_bytes())
-            words = f"{failure['how']}\n{failure['log']}".strip()
+            failure = record_of(_Failure, json_in(order.failure.read_bytes()))
+            words = f"{failure.how}\n{failure.log}".strip()
         except FileNotFoundError:
             continue
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
             words = f"{order.failure} is damaged"
         return f"{words}\n(all of it: {order.log})"
     return "it left no word"

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from airr.batch import Batch
 from airr.charter import Charter, read_charter
-from airr.config import Metric, Sandbox
+from airr.config import Sandbox
 from airr.errors import ConfigError, WorkspaceError
 from airr.ledger import read_records
-from airr.parsing import parse
 from airr.records import Call, Idea, OutcomeRow, Patch, Run, Update
 from airr.reporting.projection import Rows, Subject, campaign_facts
 from airr.reporting.tree import CampaignFacts, Report
@@ -129,7 +128,7 @@ def subject_of(workspace: Workspace, charter: Charter) -> Subject:
         shielded=_is_shielded(workspace),
         epochs=charter.setting("search.epochs", int),
         ideas_per_epoch=charter.setting("search.ideas_per_epoch", int),
-        metric=parse(Metric, charter.config["env"]["metric"], at="env.metric."),
+        metric=charter.metric,
     )
 
 
@@ -138,7 +137,7 @@ def _is_shielded(workspace: Workspace) -> bool:
     for name in names_in(workspace.jobs):
         try:
             batch = Batch.from_json((workspace.batch(name) / "batch.json").read_bytes())
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError):
             continue  # it was taken back, or is damaged: see the head's log
         if batch.plan.sandbox == Sandbox.NONE:
             return False

@@ -24,7 +24,6 @@ from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.forecast import Left, hours_of, left_of
 from airr.lease import holder_of
 from airr.ledger import read_records, read_table
-from airr.parsing import parse
 from airr.policy.orders import Order
 from airr.policy.stages import open_orders
 from airr.records import (
@@ -50,6 +49,7 @@ from airr.totals import gpu_hours_in, spend_in
 from airr.workspace import Workspace, names_in
 
 BEST_SHOWN = 5
+SIZES = ("epochs", "ideas_per_epoch")
 BEATS_WITHIN_SECONDS = 90
 """How old the heartbeat of a run may be that is taken for running: it beats every 15 s."""
 
@@ -209,10 +209,8 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
     if "search" not in seen.charter.config:
         return _measurement(seen, queue)
     workspace, charter = seen.workspace, seen.charter
-    epochs, per_epoch = (
-        charter.setting(f"search.{name}", int) for name in ("epochs", "ideas_per_epoch")
-    )
-    metric = parse(Metric, charter.config["env"]["metric"], at="env.metric.")
+    epochs, per_epoch = (charter.size(f"search.{name}", least=1) for name in SIZES)
+    metric = charter.metric
     ideas = {idea.id: idea for idea in read_records(workspace.ledger, Idea)}
     found = outcomes_of(read_records(workspace.ledger, OutcomeRow))
     outcomes, seeds = settled(found), seeds_of(found)
@@ -323,7 +321,7 @@ def _is_unshielded(workspace: Workspace) -> bool:
     for name in sorted(names_in(workspace.jobs), reverse=True):
         try:
             batch = Batch.from_json((workspace.batch(name) / "batch.json").read_bytes())
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError):
             continue  # it was taken back, or is damaged: see the head's log
         return batch.plan.sandbox == Sandbox.NONE
     return False
@@ -373,41 +371,47 @@ def _left(
     screens: Sequence[Screening],
 ) -> Left:
     """Return what is left to do by the settings that a campaign was started with."""
-    search: Mapping[str, Any] = charter.config["search"]
     seeding = Seeding(  # campaigns of before these settings had one seed of everything
-        baseline_seeds=search.get("baseline_seeds", 1),
-        repeats=search.get("repeats", 0),
-        caution=search["caution"],
+        baseline_seeds=charter.size("search.baseline_seeds", 1),
+        repeats=charter.size("search.repeats", 0),
+        caution=charter.setting("search.caution", float),
     )
-    epochs, per_epoch = (
-        charter.setting(f"search.{name}", int) for name in ("epochs", "ideas_per_epoch")
-    )
+    epochs, per_epoch = (charter.size(f"search.{name}", least=1) for name in SIZES)
     return left_of(
-        cohorts(epochs, per_epoch, search.get("refill")),
+        cohorts(epochs, per_epoch, charter.size("search.refill", 0)),
         list(ideas),
         outcomes,
         seeding=seeding,
         metric=metric,
-        screen=_screen(search.get("screen") or {}, metric, screens),
+        screen=_screen(charter, metric, screens),
     )
 
 
-def _screen(screen: Mapping[str, Any], metric: Metric, rows: Sequence[Screening]) -> SoFar | None:
-    rungs = tuple(screen.get("rungs", ()))
+def _screen(charter: Charter, metric: Metric, rows: Sequence[Screening]) -> SoFar | None:
+    rungs = charter.numbers("search.screen.rungs")
     if not rungs:
         return None
-    halving = Halving(rungs=rungs, promote=screen["promote"], metric=metric)
+    promote = charter.setting("search.screen.promote", float)
+    halving = Halving(rungs=rungs, promote=promote, metric=metric)
     return SoFar(halving=halving, found={(one.idea_id, one.rung): one for one in rows})
 
 
 def _to_come(charter: Charter, left: Left) -> float:
     """Return the GPU-hours that are left to spend at most."""
-    env, screen = charter.config["env"], charter.config["search"].get("screen") or {}
-    sizes = ("nodes", "gpus", "budget_seconds", "score_seconds")
-    hours = hours_of(left.most_runs, **{size: env[size] for size in sizes}).gpu_most
-    tried = screen.get("env") or env
-    for share, runs in zip(screen.get("rungs", ()), left.screens, strict=True):
-        shorter = {size: tried[size] for size in sizes}
-        shorter["budget_seconds"] *= share
+    ordinary, screen = _sizes(charter, "env"), charter.section("search.screen.env")
+    tried = _sizes(charter, "search.screen.env") if screen else ordinary
+    hours = hours_of(left.most_runs, **ordinary).gpu_most
+    for share, runs in zip(charter.numbers("search.screen.rungs"), left.screens, strict=True):
+        shorter = {**tried, "budget_seconds": share * tried["budget_seconds"]}
         hours += hours_of(sum(runs), **shorter).gpu_most
     return hours
+
+
+def _sizes(charter: Charter, at: str) -> dict[str, Any]:
+    """Return what a run takes, by the settings of an environment."""
+    return {
+        "nodes": charter.size(f"{at}.nodes"),
+        "gpus": charter.size(f"{at}.gpus"),
+        "budget_seconds": charter.setting(f"{at}.budget_seconds", float),
+        "score_seconds": charter.setting(f"{at}.score_seconds", float),
+    }

@@ -13,7 +13,7 @@ MARKER = re.compile(
     r"^[ \t#>*_\-\d.)]*\[\s*(experiment|code\s+changes?|parents?|end)[^\]\n]{0,40}\][ \t*_:]*",
     re.IGNORECASE | re.MULTILINE,
 )
-IDEA_ID = re.compile(r"\be\d{2,}-i\d{3,}\b")
+IDEA_ID = re.compile(r"\be\d{2,9}-i\d{3,9}\b")
 LONGEST_IDEA = 20_000
 
 

@@ -13,8 +13,9 @@ class Sent:
         """Know what was sent to `destination`, a project of a server."""
         digest = hashlib.sha256(destination.encode()).hexdigest()[:8]
         self._file = folder / f"sent-{digest}.txt"
-        lines = self._file.read_text("utf-8").splitlines() if self._file.exists() else []
-        self._names = {line for line in lines if not line.startswith("#")}
+        text = self._file.read_text("utf-8", "replace") if self._file.exists() else ""
+        self._names = {line for line in text.splitlines() if not line.startswith("#")}
+        self._is_torn = bool(text) and not text.endswith("\n")
         self._heading = f"# sent to {destination}; without this file, all is sent again\n"
 
     def __contains__(self, name: object) -> bool:
@@ -25,5 +26,7 @@ class Sent:
         """Note that something was sent."""
         is_new = not self._file.exists()
         with self._file.open("a", encoding="utf-8") as file:
-            file.write((self._heading if is_new else "") + f"{name}\n")
+            before = self._heading if is_new else "\n" * self._is_torn
+            file.write(f"{before}{name}\n")
+        self._is_torn = False
         self._names.add(name)

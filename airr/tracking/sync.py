@@ -58,7 +58,7 @@ def _destination(
     if choice.mode is WandbMode.DISABLED:
         said = choice.why or "mode=disabled"
         raise ConfigError(f"nothing is sent to wandb: {said}; mode=offline writes files instead")
-    settings = charter.config.get("wandb", {})
+    settings = charter.section("wandb")
     return Destination(
         offline=choice.mode is WandbMode.OFFLINE,
         project=raw["project"] or settings.get("project") or PROJECT,

@@ -18,6 +18,7 @@ from airr.machine import GPU
 DRIVER = Path("/proc/driver/nvidia/gpus")
 """One folder for each GPU, named by its PCI address, in the order of which CUDA numbers them."""
 UUID = re.compile(r"GPU UUID:\s*(GPU-\S+)")
+NUMBER = re.compile(r"\d{1,6}")
 MINOR = re.compile(r"Device Minor:\s*(\d+)")
 
 
@@ -76,7 +77,7 @@ def gpus_to_show(names: str | None, usable: Sequence[Gpu], files: Collection[str
 
 
 def _device_of(name: str, usable: Sequence[Gpu]) -> str | None:
-    if name.isdecimal():
+    if NUMBER.fullmatch(name):
         return usable[int(name)].device if int(name) < len(usable) else None
     fits = [gpu.device for gpu in usable if name.startswith("GPU-") and gpu.uuid.startswith(name)]
     return fits[0] if len(fits) == 1 else None

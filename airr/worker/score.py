@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from airr.batch import Plan
+from airr.foreign import Foreign, content_of, object_in, record_of
 from airr.records import Reason
 from airr.worker.clock import Ended, Ending, Limits, LogFile, run_limited
 from airr.worker.sandbox import View, candidate_environment, hidden_modules, shield
@@ -21,6 +22,8 @@ from airr.worker.train import PROCESSES, PROCESSES_OF_A_CPU, Trouble
 
 KEPT = ("PATH", "CUDA_VISIBLE_DEVICES")
 """What the scorer has of the worker's environment: it keeps to the GPUs of its run."""
+LARGEST_REPORT = 16_000_000
+"""Bytes of what a scorer reports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,18 +119,37 @@ def _finding(report: Path, ended: Ended, log: str) -> tuple[Measurement | Troubl
     if ended.ending is Ending.STOPPED:
         return Trouble(Reason.PREEMPTED, "the worker was told to stop while scoring"), ""
     try:
-        raw: dict[str, Any] = json.loads(report.read_bytes())
-        version = str(raw["scorer_version"])
-        if failed := raw.get("failed"):
-            return Trouble(Reason(failed["reason"]), str(failed["detail"])), version
-        return _measurement(raw), version
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        unusable = f"the scorer left no usable report ({error!r}):\n{log[-2000:]}"
+        return report_in(content_of(report, LARGEST_REPORT))
+    except (OSError, ValueError) as error:
+        unusable = f"the scorer left no usable report ({error}):\n{log[-2000:]}"
         return Trouble(Reason.SCORER_ERROR, unusable), ""
 
 
-def _measurement(raw: dict[str, Any]) -> Measurement:
-    metric, error = float(raw["metric"]), raw.get("standard_error")
-    if not math.isfinite(metric):
-        raise ValueError(f"the metric is {metric}")
-    return Measurement(metric=metric, standard_error=None if error is None else float(error))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    """Why a candidate cannot be scored."""
+
+    reason: Reason
+    detail: str
+
+
+def report_in(text: str | bytes) -> tuple[Measurement | Trouble, str]:
+    """Return what a scorer's report says, and the scorer's version.
+
+    Raises:
+        ValueError: it says neither a finite metric nor why there is none.
+    """
+    raw = object_in(text)
+    version = raw.get("scorer_version")
+    if not isinstance(version, str):
+        raise Foreign("it names no scorer_version")
+    error = raw.get("standard_error")
+    if isinstance(error, float) and math.isnan(error):
+        error = None  # that of a single number: the scorer cannot tell
+    if raw.get("failed") is not None:
+        failure = record_of(_Failure, raw["failed"], others=True)
+        return Trouble(failure.reason, failure.detail), version
+    measured = record_of(Measurement, {**raw, "standard_error": error}, others=True)
+    if measured.standard_error is not None and measured.standard_error < 0:
+        raise Foreign(f"the standard error is {measured.standard_error}")
+    return measured, version

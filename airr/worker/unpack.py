@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from airr.archives import BadArchive, files_in
 from airr.batch import Plan, PlannedRun
 from airr.records import Reason
 from airr.worker.sandbox import bubblewrap_works
 from airr.worker.scratch import Scratch
 from airr.worker.shares import visible_gpus
 from airr.worker.train import Trouble
-
-LIMIT_BYTES = 64 * 1024 * 1024
-
-
-class BadArchive(Exception):
-    """The archive is not the one that the head packed, or would write outside its folder."""
 
 
 def settle(plan: Plan, run: PlannedRun, scratch: Scratch) -> Trouble | None:
@@ -44,23 +38,14 @@ def unpack(archive: Path, sha256: str, into: Path) -> None:
     """Extract `archive` below `into`.
 
     Raises:
-        BadArchive: the hash differs, a name leaves the folder, or it is too large.
+        BadArchive: the hash differs, a name leaves the folder, or it is damaged or too large.
         OSError: the archive cannot be read, or the disk is full.
     """
-    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    data = archive.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise BadArchive(f"{archive.name} has sha256 {found[:12]}, not the recorded {sha256[:12]}")
-    with zipfile.ZipFile(archive) as packed:
-        if sum(entry.file_size for entry in packed.infolist()) > LIMIT_BYTES:
-            raise BadArchive(f"{archive.name} unpacks to more than {LIMIT_BYTES} bytes")
-        for entry in packed.infolist():
-            target = into / _relative(entry.filename)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(packed.read(entry))
-
-
-def _relative(name: str) -> PurePosixPath:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or name.endswith("/"):
-        raise BadArchive(f"the archive holds an illegal path: {name!r}")
-    return path
+    for path, content in files_in(data):
+        target = into / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)

@@ -19,7 +19,6 @@ from airr.config import OFFLINE, Direction, Metric
 from airr.errors import ConfigError, WorkspaceError
 from airr.estimates import settled
 from airr.ledger import Tables, load, read_records
-from airr.parsing import parse
 from airr.records import (
     BASELINE,
     DROPPED,
@@ -113,7 +112,7 @@ def _read(folder: Path, name: str) -> Campaign:
     return Campaign(
         name=name,
         env=env,
-        metric=parse(Metric, charter.config["env"]["metric"], at="env.metric."),
+        metric=charter.metric,
         seed=int(charter.config.get("seed", 0)),
         settings=_by_dotted_name(charter.config),
         baseline=baseline if isinstance(baseline, Scored) else None,

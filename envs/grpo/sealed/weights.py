@@ -80,7 +80,7 @@ def _check_entries(file: str, header: dict[str, Any], expected: dict[str, tuple[
         )
     for name, shape in expected.items():
         entry = header[name]
-        if not isinstance(entry, dict) or entry.get("dtype") not in TYPES:
+        if not isinstance(entry, dict) or str(entry.get("dtype")) not in TYPES:
             raise CandidateFailed(
                 "bad_checkpoint", f"{file}: {name} is not one of {', '.join(TYPES)}"
             )

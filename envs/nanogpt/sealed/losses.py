@@ -49,8 +49,8 @@ def cross_entropy(logits: NDArray[np.float32], targets: Tokens) -> Losses:
     Raises:
         CandidateFailed: a row holds NaN or infinity, or gives its target no probability.
     """
-    rows = logits.astype(np.float64)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # a NaN may signal, too
+        rows = logits.astype(np.float64)
         rows -= rows.max(axis=1, keepdims=True)
     of_targets = rows[np.arange(len(rows)), targets]
     with np.errstate(divide="ignore", invalid="ignore"):
