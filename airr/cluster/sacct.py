@@ -14,7 +14,7 @@ RANGE = rf"{NUMBER}(-{NUMBER}(:{NUMBER})?)?"
 JOB_ID = re.compile(
     rf"(?P<job>{NUMBER})(_(?P<index>{NUMBER})|_\[(?P<ranges>{RANGE}(,{RANGE})*)(%{NUMBER})?\])?"
 )
-MOST_ROWS = 200_000
+MOST_ROWS = 50_000
 """Tasks that are read of an answer: `7_[0-4294967294]` takes little room to write."""
 ENVIRONMENT = {"SLURM_BITSTR_LEN": "0"}  # index lists in full, never cut off with "..."
 
