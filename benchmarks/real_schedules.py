@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from airr.ledger import load
+from benchmarks.measured import timed
 from benchmarks.spans import (
     POLL_MINUTES,
     RUN_MINUTES,
@@ -83,7 +84,7 @@ def measure_airr(
     bench: Bench, workload: Workload, name: str, *settings: str
 ) -> tuple[Measured, float]:
     """Run a whole campaign; return it, and how many seconds a preflight took on average."""
-    folder = bench.folder / name
+    folder = bench.folder / name.replace(" ", "-")
     overrides = toy.make_campaign_env(folder)
     widen_catalogue(folder / "env" / "catalogue", workload.ideas)
     starts, note_start = folder / "starts", folder / "note_start.sh"
@@ -105,7 +106,8 @@ def measure_airr(
         Span(start=float(started[run.job_id]), end=run.ended_at.timestamp())
         for run in ideas.itertuples()
     )
-    preflight = float(tables.patches.preflight_seconds.mean())
+    launch = timed(lambda: bench.run(sys.executable, "-c", "import airr.worker.task"), 3).clock
+    preflight = launch + float(tables.patches.preflight_seconds.mean())
     return Measured(name, workload.nodes, spans, bench.calls()), preflight
 
 
