@@ -214,6 +214,7 @@ def _scored(metric: float) -> Scored:
 def config_of(epochs: int, group: int, changes: Mapping[str, Any]) -> RlConfig:
     """Return the settings of an arm: those of conf/, but for what the benchmark changes."""
     (raw,) = compositions("rl", ["policy.max_tokens=64"])
+    raw.pop("once")  # no part of what a campaign is
     config = parse_rl_config(raw)
     base = {"epochs": epochs, "group_size": group, "learning_rate": LEARNING_RATE}
     return replace(config, rl=replace(config.rl, **{**base, **changes}))
