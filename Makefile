@@ -19,8 +19,8 @@ LINES = --references $(EXAMPLE)/references.yaml
 # benchmarks in the order of docs/measurements.md; the last two boot a real Slurm, as root
 BENCHMARKS := patching llm_cost search status rl ledger overhead startup utilisation scheduler_calls
 
-.PHONY: help install evolve test test-long benchmarks attacks fuzz check format figures slurm-up \
-  slurm-down slurm-env clean
+.PHONY: help install evolve test test-long soak benchmarks attacks fuzz check format figures \
+  slurm-up slurm-down slurm-env clean
 
 help:  ## say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test: install  ## run the tests, those on a real Slurm included
 
 test-long: install  ## run the tests that take minutes each on a real Slurm
 	$(BIN)/python -m pytest -m long --numprocesses $(JOBS) --dist loadfile $(ARGS)
+
+soak: install  ## campaigns on a real Slurm under random faults, for an hour; ARGS="--minutes 2"
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 benchmarks: install  ## every table of docs/measurements.md, in its quick form
 	@for each in $(BENCHMARKS); do \

@@ -30,6 +30,9 @@ from airr.records import (
 CallKey = tuple[str, str, datetime]
 """A request may be billed more than once: cancelled first, and asked again after a restart."""
 
+PatchKey = tuple[str, str | None, int, int]
+"""(idea id, the run whose crash it mends, sample, revision)."""
+
 Rung = tuple[str, int]
 """(idea id, rung of the screen)."""
 
@@ -55,6 +58,7 @@ class Book:
         """Those that passed, of ideas without an outcome: they may yet have to be mended."""
         self._passed: Counter[str] = Counter()
         self._runs_of: defaultdict[str, list[Run]] = defaultdict(list)
+        self._patches: set[PatchKey] = set()
         for kind in (Idea, Patch, Call, Run, Screening, OutcomeRow, Update):
             self._mirror(read_records(ledger.folder, kind))
 
@@ -70,6 +74,13 @@ class Book:
         self._ledger.append([*rows, *calls])
         self._journal_position += len(answered)
         self._mirror([*rows, *calls])
+
+    def unknown(self, patches: Sequence[Patch]) -> list[Patch]:
+        """Return the patches that are not entered: an idea may be implemented once more for free.
+
+        So it is where its codebase, or its outcome, was lost.
+        """
+        return [patch for patch in patches if _patch_key(patch) not in self._patches]
 
     def calls_so_far(self) -> list[Call]:
         """Return the calls entered, and those that the journal has beyond them."""
@@ -111,8 +122,8 @@ class Book:
         crashes = [
             run for run in self._runs_of[idea_id] if (run.repeat, run.reason) == (0, Reason.CRASH)
         ]
-        is_over = (idea_id, 0) in self.outcomes
-        if is_over or len(crashes) < self._passed[idea_id]:
+        passed = self._passed[idea_id]
+        if (idea_id, 0) in self.outcomes or not passed or len(crashes) < passed:
             return None
         return crashes[-1] if crashes else None
 
@@ -150,10 +161,15 @@ class Book:
                     self._mirror_patch(row)
 
     def _mirror_patch(self, patch: Patch) -> None:
+        self._patches.add(_patch_key(patch))
         if patch.applied:
             self.patched.add(patch.idea_id)
             self._passed[patch.idea_id] += 1
             self.applied.setdefault(patch.idea_id, []).append(patch)
+
+
+def _patch_key(patch: Patch) -> PatchKey:
+    return (patch.idea_id, patch.mends, patch.sample, patch.revision)
 
 
 def _key(call: Call) -> CallKey:

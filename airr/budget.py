@@ -8,11 +8,12 @@ any more, nothing new begins.
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from airr.config import Budget, Llm
-from airr.errors import BudgetSpent, ConfigError
+from airr.errors import BudgetSpent, ConfigError, Damaged
 from airr.llm.journal import Journal
 from airr.llm.prices import PriceTable, dearest_of, usd_of
 from airr.llm.protocol import Completion, Request, Usage
@@ -100,6 +101,14 @@ class Purse:
         self._journal = journal
         self._prices = prices
         lost = [call for call in before if not journal.knows(call)]
+        if lost:
+            warnings.warn(
+                f"{journal.path} has lost answers: the ledger tells of {len(lost)} that it does "
+                "not hold.\nThey count as spent; what still needs them asks, and pays, again. If "
+                "there is a copy of the file, put that back before a head goes on.",
+                Damaged,
+                stacklevel=2,
+            )
         calls, usd = len(lost), sum(call.usd or 0.0 for call in lost)
         self.calls = Bound(
             "budget.llm_calls",

@@ -66,6 +66,8 @@ LATER = (
     "env.curve.*",
 )
 """What screens and early stopping rest on where they are used, absent from older campaigns."""
+ABSENT = "(absent)"
+CUT_OFF = "Where many are absent, {} may have been cut off: put a copy of it back. "
 MEASURE = ("env.*", "cluster.sandbox")
 """What scores mean: where one of these differs, they do not compare."""
 
@@ -248,6 +250,7 @@ def existing_charter(
         carry = ", or carry this one's ideas and scores over with campaign=NEWNAME fork="
         raise WorkspaceError(
             f"campaign {workspace.name} was started with other settings:\n  {listed}\n"
+            + (CUT_OFF.format(workspace.config) if ABSENT in listed else "")
             + ("Scores of both would not compare. " if measure else "")
             + "Start another one with campaign=NEWNAME"
             + (f"{carry}{workspace.name}" if may_fork else "")
@@ -332,7 +335,7 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[st
     absent = {name: value for name, value in new.items() if not value or _matches(name, LATER)}
     old = absent | _flat(before)
     return {
-        name: f"{name}: {old.get(name, '(absent)')} -> {new.get(name, '(absent)')}"
+        name: f"{name}: {old.get(name, ABSENT)} -> {new.get(name, ABSENT)}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name) and str(old.get(name)) != str(new.get(name))
     }

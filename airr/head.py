@@ -34,6 +34,7 @@ from airr.executor.plans import (
     with_seals,
 )
 from airr.executor.preflight import Preflight
+from airr.executor.restoring import Restoring
 from airr.forecast import Hours, Left, hours_of
 from airr.forks import begin_with, fork
 from airr.headlog import logged_into
@@ -131,11 +132,19 @@ def assemble(start: Start, uid: str, lease: Lease) -> Head:
     book = Book(ledger, journal)
     purse = Purse(journal, prices, config.budget, list(book.calls.values()))
     rungs = tuple(replace(one, plan=with_seals(one.plan)) for one in rungs_of(config))
+    mending = Mending(runs=config.implement.repair_runs, seconds=config.implement.repair_seconds)
+    plan = with_seals(training_plan(config))
+    Restoring(
+        workspace=workspace,
+        book=book,
+        metric=config.env.metric,
+        mending=mending,
+    ).restore()
     scheduler = Scheduler(
         workspace=workspace,
         book=book,
         cluster=start.cluster,
-        plan=with_seals(training_plan(config)),
+        plan=plan,
         metric=config.env.metric,
         settings=config.cluster,
         seed=config.seed,
@@ -144,7 +153,7 @@ def assemble(start: Start, uid: str, lease: Lease) -> Head:
         rungs=rungs,
         bar_for=functools.partial(bar_for, config, book),
         limit=start.shared.nodes,
-        mending=Mending(runs=config.implement.repair_runs, seconds=config.implement.repair_seconds),
+        mending=mending,
     )
     gpu = gpu_bound(config, book)
     preflight = Preflight(
@@ -174,7 +183,7 @@ def assemble(start: Start, uid: str, lease: Lease) -> Head:
             book=book,
             executor=executor,
             workspace=workspace,
-            stages=Stages(workspace, start.cluster, config.cluster, uid=uid, clock=time.time),
+            stages=Stages(workspace, start.cluster, config.cluster, uid=uid, clock=time.monotonic),
             questions=idea_questions(config),
             model=model_folder(config.policy, Path(config.data), env_folder(config)),
             gpu=gpu,

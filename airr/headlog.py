@@ -6,7 +6,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -39,10 +39,24 @@ def _take_warning(
         sys.stderr.write(f"airr: {message}\n")
 
 
+class _File(logging.FileHandler):
+    """A log file whose disk may fail: the campaign matters more, and ends with its own message."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Leave out what cannot be written; an error of another kind is a defect of ours."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Close the file, as far as the disk lets that be."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def logged_into(path: Path) -> Generator[None]:
     """Send what this task and those that it starts log, warnings of libraries too, to a file."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _File(path, encoding="utf-8")
     handler.setFormatter(_Lines("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S%z"))
     handler.addFilter(lambda _: _present.get() == path)
     warnings.showwarning = _take_warning

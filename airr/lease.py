@@ -11,10 +11,12 @@ writes: every commit to the ledger checks the lease first.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import platform
 import re
+import time
 import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -34,10 +36,11 @@ HEAD_JOBS = "airr-"
 class Holder:
     """Who holds a campaign and is, or may be, alive. `job` names a Slurm job; "" is none.
 
-    A `host` of "" stands for a lease that tells nothing.
+    A `host` of "" stands for a lease that tells nothing, and `lease` is where it stands.
     """
 
     host: str = ""
+    lease: str = ""
     pid: int = 0
     job: str = ""
     silent_seconds: float = 0.0
@@ -50,7 +53,11 @@ class Holder:
     def __str__(self) -> str:
         """Return in words who it is."""
         if not self.host:
-            return "a head whose lease cannot be read"
+            seen = f"last seen {self.silent_seconds:.0f} s ago"
+            return (
+                f"a head whose lease {self.lease} is damaged, {seen} (where none runs, it is taken "
+                f"over after {STALE_SECONDS:.0f} s)"
+            )
         job = f" (Slurm job {self.job})" if self.job else ""
         if self.is_here:
             return f"process {self.pid} on this machine{job}"
@@ -90,6 +97,9 @@ class Lease:
         number = int(names[-1].partition(".")[0]) + 1 if names else 1
         lease = cls(folder / f"{number:08d}.json")
         lease._make()
+        if lease._has_rival():
+            lease.release()
+            raise lease._too_late()
         for name in names:
             (folder / name).unlink(missing_ok=True)
         return lease
@@ -127,11 +137,20 @@ class Lease:
         try:
             os.link(beside, self.path)
         except FileExistsError as error:
-            raise Occupied(
-                f"another head took {self.path.parent.parent} at this very moment"
-            ) from error
+            raise self._too_late() from error
         finally:
             beside.unlink()
+
+    def _has_rival(self) -> bool:
+        """Tell whether somebody made a lease of another number since we looked.
+
+        That takes a third one that was let go just then. Whoever comes last sees it.
+        """
+        others = [name for name in names_in(self.path.parent) if name != self.path.name]
+        return any(_living_holder(self.path.with_name(name)) for name in others)
+
+    def _too_late(self) -> Occupied:
+        return Occupied(f"another head took {self.path.parent.parent} at this very moment")
 
 
 def holder_of(folder: Path) -> Holder | None:
@@ -162,7 +181,8 @@ def _living_holder(path: Path) -> Holder | None:
         written = record_of(_Written, json_in(text))
     except ValueError:
         written = _Written(host="", pid=0, started=None)
-    holder = Holder(host=written.host, pid=written.pid, job=written.job)
+    lease = "" if written.host else str(path)
+    holder = Holder(host=written.host, pid=written.pid, job=written.job, lease=lease)
     if holder.is_here:
         return holder if _started(holder.pid) == written.started else None
     try:
@@ -173,12 +193,22 @@ def _living_holder(path: Path) -> Holder | None:
 
 
 def _seconds_since_pulse(path: Path) -> float:
-    """Return the age of a file by the file server's clock, which may differ from ours."""
+    """Return the age of a file by the file server's clock, which may differ from ours.
+
+    Whoever may only look has his own clock to go by. One that was set back makes nothing younger.
+    """
     probe = path.with_name(f".{uuid.uuid4().hex[:8]}")
-    probe.touch()
-    now = probe.stat().st_mtime
-    probe.unlink()
-    return now - path.stat().st_mtime
+    try:
+        probe.touch()
+        now = probe.stat().st_mtime
+        probe.unlink()
+    except PermissionError:
+        now = time.time()
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        now = time.time()
+    return max(0.0, now - path.stat().st_mtime)
 
 
 def _started(pid: int) -> str | None:

@@ -41,6 +41,7 @@ TABLES: Mapping[str, type] = {
     "outcomes": OutcomeRow,
     "updates": Update,
 }
+NEW_MANIFEST = '{"format": 1, "version": 99999, "tables": {"ideas": ["part-...", ...], ...}}'
 TEXTS = frozenset({"text", "diff", "detail", "log_tail"})
 """Columns that hold most of a ledger's bytes."""
 BEST = ("idea_id", "repeat", "metric", "standard_error", "reward")
@@ -262,7 +263,10 @@ def _read_manifest(folder: Path) -> _Manifest:
     except FileNotFoundError:
         return _Manifest(version=0, tables=none)
     except ValueError as error:
-        raise WorkspaceError(f"{path} is damaged: {error}") from error
+        raise WorkspaceError(
+            f"{path} is damaged: {error}\nPut a copy of it back, or write it anew: "
+            f"{NEW_MANIFEST}, with the names of the parts of each table, which tell their order."
+        ) from error
     names = {*manifest.tables, *(name for parts in manifest.tables.values() for name in parts)}
     if ways_out := [name for name in names if not is_file_name(name)]:
         raise WorkspaceError(f"{path} is damaged: {ways_out[0]!r} is no name of a part")

@@ -24,6 +24,7 @@ from airr.errors import ConfigError
 from airr.executor.codebases import pack, read_tree, sha256_of
 from airr.executor.jobs import Scheduler
 from airr.executor.plans import env_folder, training_plan
+from airr.executor.restoring import Restoring
 from airr.head import together
 from airr.headlog import logged_into
 from airr.lease import Lease
@@ -33,7 +34,7 @@ from airr.prepared import check_data
 from airr.records import BASELINE, Codebase
 from airr.shared import shared_by
 from airr.start import cluster_of, hashes_of, shielded
-from airr.workspace import Workspace, write_atomically
+from airr.workspace import Workspace, check_writable, write_atomically
 
 
 class Measure(StrEnum):
@@ -117,8 +118,9 @@ def check_measurement(config: Measurement) -> None:
     """Refuse what cannot be run.
 
     Raises:
-        ConfigError: there are no seeds, or there is no target to reach.
+        ConfigError: there are no seeds, there is no target to reach, or no room for a result.
     """
+    check_writable(Path(config.root) / config.campaign)
     if config.seeds < 1:
         raise ConfigError(f"seeds={config.seeds}: it must be at least 1")
     if config.measure is Measure.TIME_TO_TARGET and config.target is None:
@@ -152,6 +154,7 @@ async def take_the_measure(
         charter = open_charter(workspace, raw, version=version("airr"), **hashes_of(config))
         nobody = Journal(workspace.journal, {}, {})  # no model is asked
         book = Book(Ledger(workspace.ledger, guard=lease.check), nobody)
+        Restoring(workspace=workspace, book=book, metric=config.metric).restore()
         scheduler = Scheduler(
             workspace=workspace,
             book=book,

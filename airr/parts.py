@@ -49,10 +49,15 @@ def read_part(path: Path, schema: pa.Schema) -> pa.Table | None:
             if column.null_count and not field.nullable and field.name in present:
                 raise ValueError(f"its column {field.name} lacks values")
         return pa.Table.from_arrays(columns, schema=schema)
-    except FileNotFoundError:
-        raise
     except UNREADABLE as error:
-        warnings.warn(f"{path} cannot be read and is left out: {error}", DamagedPart, stacklevel=2)
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk fails, or there is no such file: what the file holds is unknown
+        warnings.warn(
+            f"{path} is damaged and left out: {error}\n"
+            "If there is a copy of it, put that back before a head goes on.",
+            DamagedPart,
+            stacklevel=2,
+        )
         return None
 
 

@@ -31,7 +31,7 @@ from airr.prompts import Prompts
 from airr.providers import check_endpoints, prices_of, providers_of
 from airr.researcher.strategies import strategy_named
 from airr.shared import Shared, shared_by
-from airr.workspace import Workspace
+from airr.workspace import Workspace, check_writable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,7 @@ def start_of(
         AirrError: it may not begin, or not be gone on with.
     """
     workspace = Workspace(Path(config.root) / config.campaign)
+    check_writable(workspace.folder)
     source = Workspace(_folder_of(forked_from, config.root)) if forked_from else None
     config = with_sandbox(config)
     shared = shared or shared_by([config])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -107,7 +108,7 @@ def errors_told() -> Generator[None]:
         sys.exit(NOBODY_READS)
     except OSError as error:
         refused = f"the file system or the network refused: {error}"
-        sys.exit(_tell(f"{refused}\nwhat was done is kept; the same command goes on", status=1))
+        sys.exit(_tell(f"{refused}\n{_what_to_do(error)}", status=1))
     except KeyboardInterrupt:
         sys.exit(_tell("stopped; the same command goes on from here", status=130))
 
@@ -168,6 +169,18 @@ def auto_cluster(environment: Mapping[str, str], confs: Sequence[str]) -> str:
     has_sbatch = shutil.which("sbatch", path=environment.get("PATH")) is not None
     knows_one = "SLURM_CONF" in environment or any(Path(conf).exists() for conf in confs)
     return "slurm" if has_sbatch and knows_one else "local"
+
+
+def _what_to_do(error: OSError) -> str:
+    """Return how to go on from what the file system or the network refused."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            mend = "make room there"
+        case errno.EROFS | errno.EACCES | errno.EPERM:
+            mend = "have it opened for writing"
+        case _:
+            mend = "mend what refused"
+    return f"{mend}, and the same command goes on; what was done is kept"
 
 
 def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:

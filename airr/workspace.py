@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from airr.errors import ConfigError
 from airr.records import RunKey
 
 
@@ -128,6 +130,20 @@ def campaign_folder(root: Path, named: str) -> Path:
     return Path(named) if "/" in named else root / named
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse a campaign's folder, maybe still to be made, in which nothing can be written.
+
+    Raises:
+        ConfigError: it is so.
+    """
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"{folder} cannot be written: {place} is read-only, or not open to you. Choose another "
+            "root=, or mend that"
+        )
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Put a file in place whole or not at all, surviving a crash of the node.
 
@@ -141,8 +157,10 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        error.filename = str(path)  # no name of a moment, and a full disk tells of none
         raise
     sync_directory(path.parent)
 

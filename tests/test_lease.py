@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airr import lease as lease_module
-from airr.errors import WorkspaceError
+from airr.errors import Occupied, WorkspaceError
 from airr.lease import STALE_SECONDS, Lease, holder_of
 
 HOLD = (
@@ -90,3 +90,28 @@ def test_a_process_that_got_a_dead_heads_number_is_not_taken_for_it(folder: Path
     mine = {"host": lease_module.platform.node(), "pid": os.getpid(), "started": "boot:1"}
     path.write_text(json.dumps(mine))
     assert holder_of(folder) is None
+
+
+def test_of_two_heads_that_make_leases_of_different_numbers_neither_goes_on_beside_the_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """One looked before a third lease was let go, and the other after that."""
+    with held_by_another_process(folder):
+        monkeypatch.setattr(lease_module, "holder_of", lambda _: None)  # as it was when it looked
+        with pytest.raises(Occupied, match="at this very moment"):
+            Lease.acquire(folder)
+        assert [path.name for path in folder.iterdir()] == ["00000001.json"]
+
+
+def test_a_lease_that_cannot_be_read_is_named(folder: Path):
+    (folder / "00000003.json").write_text('{"host": "el')
+    with pytest.raises(WorkspaceError, match=r"00000003\.json is damaged, last seen 0 s ago"):
+        Lease.acquire(folder)
+
+
+def test_a_file_server_whose_clock_was_set_back_makes_no_lease_younger_than_now(folder: Path):
+    path = folder / "00000001.json"
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 42, "started": "x"}))
+    ahead = time.time() + 3600
+    os.utime(path, (ahead, ahead))
+    assert str(holder_of(folder)) == "process 42 on elsewhere, last seen 0 s ago"

@@ -1,5 +1,6 @@
 """The ledger: atomic commits, explicit schemas, and damage that is named and survived."""
 
+import errno
 import json
 import math
 import random
@@ -244,3 +245,16 @@ def test_times_come_back_in_utc(folder: Path):
     column = read_table(folder, "ideas")["created_at"]
     assert column.type == pa.timestamp("us", tz="UTC")
     assert read_records(folder, Idea)[0].created_at == NOON
+
+
+def test_a_part_that_the_disk_cannot_read_now_is_not_taken_for_a_damaged_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    Ledger(folder).append([idea(0)])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(pq, "ParquetFile", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        read_records(folder, Idea)

@@ -11,6 +11,7 @@ import os
 import shlex
 import signal
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 
 from airr.cluster.job_environment import job_environment
 from airr.cluster.protocol import JobArray, Preview, TaskState, TaskStatus
@@ -19,6 +20,8 @@ from airr.errors import ClusterError
 from airr.nodelocal import lock_holder
 
 LARGEST_ARRAY = 1000
+DEAF_SECONDS = 5.0
+"""After which a worker is told once more to end: Python, while it starts, may miss a signal."""
 TaskId = tuple[str, int]
 
 
@@ -116,27 +119,38 @@ class Local:
         if gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
         with (array.folder / "worker.log").open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *array.command,
-                str(index),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,
+            # a task of its own: who is cancelled meanwhile has a process to end all the same
+            starting = asyncio.create_task(
+                asyncio.create_subprocess_exec(
+                    *array.command,
+                    str(index),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=environment,
+                    start_new_session=True,
+                )
             )
-        try:
-            return await process.wait()
-        except asyncio.CancelledError:
-            process.send_signal(signal.SIGINT)
-            await process.wait()
-            raise
+            try:
+                process = await asyncio.shield(starting)
+                return await process.wait()
+            except asyncio.CancelledError:
+                await _ended(await starting)
+                raise
 
     async def _end(self, tasks: Collection[TaskId]) -> None:
         ending = [self._tasks.pop(task) for task in tasks]  # one without a turn ends unheard
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
+
+
+async def _ended(worker: asyncio.subprocess.Process) -> None:
+    """End a worker, which may be too young to hear of it the first time."""
+    while worker.returncode is None:
+        worker.send_signal(signal.SIGINT)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(worker.wait(), DEAF_SECONDS)
 
 
 def _is_alive(task: TaskId) -> bool:

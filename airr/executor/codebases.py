@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from airr.archives import BadArchive, files_in
-from airr.errors import ConfigError
+from airr.errors import ConfigError, Damaged
 from airr.records import Idea
 
 Tree = Mapping[str, str]
@@ -63,6 +64,19 @@ def unpack(data: bytes) -> dict[str, str]:
         return {str(path): content.decode("utf-8") for path, content in files_in(data)}
     except UnicodeDecodeError as error:
         raise BadArchive(f"the archive holds what is no text: {error}") from error
+
+
+def packed_at(path: Path) -> bytes | None:
+    """Return a packed codebase, or None where there is none; one that is damaged is named."""
+    try:
+        data = path.read_bytes()
+        unpack(data)
+    except FileNotFoundError:
+        return None
+    except BadArchive as error:
+        warnings.warn(f"{path} is damaged, and done without: {error}", Damaged, stacklevel=2)
+        return None
+    return data
 
 
 def sha256_of(data: bytes) -> str:

@@ -10,11 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from airr.archives import BadArchive
 from airr.book import Book
 from airr.budget import Bound
 from airr.errors import BudgetSpent, WorkspaceError
-from airr.executor.codebases import Parent, Tree, pack, sha256_of, unpack
+from airr.executor.codebases import Parent, Tree, pack, packed_at, sha256_of, unpack
 from airr.executor.jobs import Scheduler
 from airr.executor.patches import Implementer
 from airr.executor.plans import Rung
@@ -245,12 +244,12 @@ class Executor:
 
         One that was scored in another campaign, whose codebase is not here, is left at that.
         """
-        path = self._workspace.codebase(idea.id)
         due = [n for n in range(1, times + 1) if (idea.id, n) not in self._book.outcomes]
-        if not due or not path.exists():
+        packed = packed_at(self._workspace.codebase(idea.id)) if due else None
+        if packed is None:
             return
         self._take_step(idea, Step.RUNNING)
-        codebase = self._codebase_at(idea.id, path.read_bytes())
+        codebase = self._codebase_at(idea.id, packed)
         self._covered += 1
         left = len(due)
 
@@ -291,8 +290,9 @@ class Executor:
         One whose run crashed is mended if that is due, and takes the place of the other.
         """
         path, crash = self._workspace.codebase(idea.id), self._book.crash_to_mend(idea.id)
-        if crash is None and idea.id in self._book.patched and path.exists():
-            return self._codebase_at(idea.id, path.read_bytes())
+        is_made = crash is None and idea.id in self._book.patched
+        if is_made and (packed := packed_at(path)):
+            return self._codebase_at(idea.id, packed)
         parent = self._parent_of(idea)
         if crash is None:
             implementation = await self._implementer.implement(idea, parent)
@@ -303,10 +303,12 @@ class Executor:
             failure = failure_of(crash) if crash else self._failure(idea, implementation.patches)
             told = f"{idea.id}: no mended patch" if crash else describe_outcome(failure)
             log.info("%s", told)
-            self._book.enter([*implementation.patches, row_of(failure)])
+            self._book.enter([*self._book.unknown(implementation.patches), row_of(failure)])
             return failure
         codebase = self._pack(idea.id, implementation.tree)
-        self._book.enter(implementation.patches)
+        self._book.enter(self._book.unknown(implementation.patches))
+        if crash is None and self._book.crash_to_mend(idea.id):
+            return await self._codebase(idea)  # it has run before: its patches alone were lost
         return codebase
 
     def _parent_of(self, idea: Idea) -> Parent | None:
@@ -318,14 +320,13 @@ class Executor:
         if idea.base is None:
             return None
         path = self._workspace.codebase(idea.base)
-        try:
-            tree = unpack(path.read_bytes())
-        except (FileNotFoundError, BadArchive) as error:
+        packed = packed_at(path)
+        if packed is None:
             raise WorkspaceError(
                 f"{idea.id} builds on the codebase of {idea.base}, but {path} is gone or damaged: "
                 "put a copy of it back"
-            ) from error
-        return Parent(idea=self._book.ideas[idea.base], tree=tree)
+            )
+        return Parent(idea=self._book.ideas[idea.base], tree=unpack(packed))
 
     def _pack(self, idea_id: str, tree: Tree) -> Codebase:
         data = pack(tree)

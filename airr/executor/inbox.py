@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from airr.foreign import content_of
 from airr.workspace import Workspace, names_in
 
 log = logging.getLogger(__name__)
+TRANSIENT = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT})
+"""Errors of a disk or a file server: they tell nothing of what the file holds."""
 
 LARGEST_RESULT = 16_000_000
 """Bytes; a worker keeps a few kB of its log."""
@@ -31,7 +34,12 @@ def file_away(workspace: Workspace, result: Result) -> None:
 def _read(workspace: Workspace, path: Path) -> Result | None:
     try:
         return _result_in(workspace, path)
+    except FileNotFoundError:
+        return None  # taken away since it was listed
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in TRANSIENT:
+            log.warning("%s cannot be read now, and is looked at again: %s", path, error)
+            return None
         log.warning("%s is no worker's result and is set aside: %s", path, error)
         path.rename(path.with_name(f".aside-{path.name[:LONGEST_NAME]}"))
         return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -65,13 +66,15 @@ class Scheduler:
         clock: Callable[[], float],
         rungs: Sequence[Rung] = (),
         bar_for: Callable[[Sequence[RunKey]], Bar | None] = lambda _: None,
+        elapsed: Callable[[], float] = time.monotonic,
         limit: NodeLimit | None = None,
         mending: Mending | None = None,
     ) -> None:
         """Take up what an earlier head left open in this workspace.
 
-        `uid` makes the names of batches unique for ever; `clock` gives unix seconds; `limit` is
-        shared with other campaigns; `mending` says which crashes are not the end of their idea.
+        `uid` makes the names of batches unique for ever; `clock` gives unix seconds, `elapsed`
+        seconds that no step of the clock disturbs; `limit` is shared with other campaigns;
+        `mending` says which crashes are not the end of their idea.
         `plan` and `metric` are those of full runs; `rungs` have their own. `bar_for` says what the
         curves of full runs are held against.
         """
@@ -84,6 +87,7 @@ class Scheduler:
         )
         self._settings = settings
         self._clock = clock
+        self._elapsed = elapsed
         self._limit = limit
         self._mending = mending
         self._waiting: dict[RunKey, asyncio.Future[Outcome]] = {}
@@ -101,6 +105,7 @@ class Scheduler:
             seed=seed,
             uid=uid,
             clock=clock,
+            elapsed=elapsed,
             open_runs=self.open,
         )
         self.task_nodes = max(plan.nodes, *(rung.plan.nodes for rung in rungs), 0)
@@ -338,7 +343,7 @@ class Scheduler:
         return True
 
     def _judge(self, run: OpenRun, status: TaskStatus) -> Verdict:
-        run.note(status, self._clock())
+        run.note(status, self._elapsed())
         heartbeat = self._workspace.heartbeat(run.batch.name, run.planned.key)
         run.has_begun |= bool(status.node) or heartbeat.exists()
         run.was_seen |= status.state is not TaskState.GONE or run.has_begun
@@ -346,7 +351,7 @@ class Scheduler:
         return verdict_of(
             status.state,
             was_seen=run.was_seen,
-            absence=Absence(looks=run.absent_looks, seconds=self._clock() - run.absent_since),
+            absence=Absence(looks=run.absent_looks, seconds=self._elapsed() - run.absent_since),
             patience_seconds=0 if is_told else self._settings.lost_after_seconds,
         )
 

@@ -7,7 +7,7 @@ jobs/<batch>/withdrawn.json    the runs of a batch that `airr.cancel` took back:
 from __future__ import annotations
 
 import json
-import logging
+import warnings
 from collections import defaultdict
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
@@ -15,16 +15,19 @@ from pathlib import Path
 
 from airr.batch import Batch, PlannedRun
 from airr.cluster.protocol import LIVE, TaskState, TaskStatus
+from airr.errors import Damaged
 from airr.foreign import list_in
 from airr.records import Codebase, RunKey
 from airr.workspace import Workspace, names_in, write_atomically
 
-log = logging.getLogger(__name__)
+
+class DamagedBatch(Damaged):
+    """A batch on record cannot be read: what became of its runs is not known from here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A codebase that waits to be submitted, from unix second `since` on."""
+    """A codebase that waits to be submitted, since a second that no step of the clock moves."""
 
     codebase: Codebase
     key: RunKey
@@ -106,7 +109,12 @@ def recover_open_runs(workspace: Workspace, ended: Iterable[str]) -> dict[str, O
         except FileNotFoundError:
             continue  # killed before the record stood: nothing was submitted under this name
         except ValueError as error:
-            log.warning("%s is damaged and left out: %r", path, error)
+            warnings.warn(
+                f"{path} is damaged and left out: {error}\n"
+                "What of it has no result in the ledger is submitted again.",
+                DamagedBatch,
+                stacklevel=2,
+            )
     return found
 
 
@@ -130,7 +138,11 @@ def _withdrawn(workspace: Workspace, batch: str) -> frozenset[str]:
     except FileNotFoundError:
         return frozenset()
     except ValueError as error:
-        log.warning("%s is damaged: no run of the batch counts as taken back: %s", path, error)
+        warnings.warn(
+            f"{path} is damaged: no run of the batch counts as taken back: {error}",
+            DamagedBatch,
+            stacklevel=2,
+        )
         return frozenset()
 
 

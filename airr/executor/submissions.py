@@ -47,12 +47,14 @@ class Submissions:
         seed: int,
         uid: str,
         clock: Callable[[], float],
+        elapsed: Callable[[], float],
         open_runs: dict[str, OpenRun],
     ) -> None:
         """Keep `open_runs`, by their names, up to date with what is submitted or taken back.
 
         `plans` are those of the rungs by number, and of full runs for None; `bar_for` is what
         curves of full runs are held against.
+        `clock` gives unix seconds; `elapsed` seconds that no step of the clock disturbs.
         """
         self._workspace = workspace
         self._cluster = cluster
@@ -62,6 +64,7 @@ class Submissions:
         self._seed = seed
         self._uid = uid
         self._clock = clock
+        self._elapsed = elapsed
         self._open = open_runs
         self._ready: list[Ready] = []
         self._window = MOST_AT_ONCE
@@ -75,7 +78,7 @@ class Submissions:
 
     def add(self, codebase: Codebase, key: RunKey, exclude_nodes: tuple[str, ...]) -> None:
         """Let a run wait for its submission."""
-        self._ready.append(Ready(codebase, key, exclude_nodes, self._clock()))
+        self._ready.append(Ready(codebase, key, exclude_nodes, self._elapsed()))
 
     def are_due(self) -> bool:
         """Tell whether something waits that should go out now."""
@@ -90,7 +93,7 @@ class Submissions:
                 tick_seconds=self._settings.tick_seconds,
             ),
             coming=self.coming,
-            waited_seconds=self._clock() - min(one.since for one in self._ready),
+            waited_seconds=self._elapsed() - min(one.since for one in self._ready),
             patience_seconds=self._settings.gather_seconds,
         )
 
@@ -138,7 +141,7 @@ class Submissions:
 
     def _is_due(self, ready: Ready) -> bool:
         """Tell whether a run no longer waits for others to fill its task."""
-        waited = self._clock() - ready.since
+        waited = self._elapsed() - ready.since
         return self.coming == 0 or waited >= self._settings.pack_wait
 
     def _take_back(self, batch: Batch, exclude: tuple[str, ...]) -> None:

@@ -86,6 +86,11 @@ class Journal:
         for span, record in self._lines.scan():
             self._index(span, record)
 
+    @property
+    def path(self) -> Path:
+        """Return where the journal stands."""
+        return self._lines.path
+
     def __len__(self) -> int:
         """Return how many calls are kept."""
         return len(self._order)

@@ -63,7 +63,10 @@ class Stages:
         uid: str,
         clock: Callable[[], float],
     ) -> None:
-        """Submit to this cluster; `uid` makes names unique for ever, `clock` gives unix seconds."""
+        """Submit to this cluster; `uid` makes names unique for ever.
+
+        `clock` gives seconds that no step of the machine's clock disturbs.
+        """
         self._workspace = workspace
         self._cluster = cluster
         self._settings = settings

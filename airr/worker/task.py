@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,9 @@ from airr.workspace import write_atomically
 
 SCRATCH_PREFIX = "airr-"
 """How every batch's name begins, and so every scratch folder's."""
+PATIENCE_SECONDS = 120.0
+"""For how long a result waits for a disk that does not take it; `cluster.time_margin` covers it."""
+RETRY_SECONDS = 5.0
 
 
 def run_task(batch_file: Path, index: int) -> None:
@@ -46,14 +49,17 @@ def run_task(batch_file: Path, index: int) -> None:
         stop = stop_on_signal()
         try:
             with heartbeat(batch_file.parent / f"{run.key.name}.alive"):
+                began = time.monotonic()
                 result = _evaluate(batch, run, scratch, stop, _step(batch, batch_file, index))
+                took = time.monotonic() - began  # the clock may have been set since it began
+                result = replace(result, ended_at=result.started_at + took)
                 if result.metric is not None and batch_file.read_bytes() != planned:
                     result = _failed(result, Stage.SCORE, tampered(f"{batch_file} was changed"))
             if result.reason is Reason.PREEMPTED:
                 result = replace(result, reason=stop.reason)
             if not stop.silent:
                 _keep_log(scratch, batch_file.parent / f"{run.key.name}.log")
-                write_atomically(Path(batch.inbox) / record, result.to_json().encode())
+                _leave(result.to_json().encode(), Path(batch.inbox) / record, stop)
         finally:
             scratch.remove()
 
@@ -179,9 +185,27 @@ def tampered(what: str) -> Trouble:
 
 def _keep_log(scratch: Scratch, path: Path) -> None:
     """Copy the training log to shared storage; a missing log is no reason to lose a result."""
-    log = scratch.private / "train.log"
-    if log.exists():
-        shutil.copyfile(log, path)
+    with suppress(OSError):
+        shutil.copyfile(scratch.private / "train.log", path)
+
+
+def _leave(record: bytes, path: Path, stop: Stop) -> None:
+    """Write a result. Where the disk is full it is tried again: it may have cost GPU-hours.
+
+    Raises:
+        OSError: the disk did not take it in time, or before this process had to end.
+    """
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            write_atomically(path, record)
+        except OSError as error:
+            if stop.is_set() or time.monotonic() > give_up_at:
+                raise
+            sys.stderr.write(f"{path} cannot be written yet: {error}\n")
+            stop.wait(RETRY_SECONDS)
+        else:
+            return
 
 
 def _job_id() -> str:

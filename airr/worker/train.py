@@ -91,7 +91,7 @@ def train(
         trouble = trouble_with_ending(ended, log.tail(), saved=os.path.lexists(checkpoint))
     if trouble is None:
         trouble = trouble_with_file(checkpoint, scratch, plan) or trouble_with_time(
-            checkpoint, deadline
+            checkpoint, deadline, part.deadline
         )
     return Training(trouble=trouble, seconds=ended.seconds, log_tail=log.tail(), curve=log.curve)
 
@@ -192,13 +192,17 @@ def trouble_with_file(checkpoint: Path, scratch: Scratch, plan: Plan) -> Trouble
     return None
 
 
-def trouble_with_time(checkpoint: Path, deadline: float) -> Trouble | None:
+def trouble_with_time(checkpoint: Path, deadline: float, foreseen: float) -> Trouble | None:
     """Judge when the file was last written; `deadline` is on the monotonic clock.
+
+    `foreseen` is the same in unix seconds, as the launch saw it coming: the file may have been
+    written before or after the machine's clock was set.
 
     By its change time: a process can set a file's modification time, but not that one. All of the
     training is dead by now, yet between the deadline and its death it may have written.
     """
-    late = checkpoint.stat().st_ctime - (time.time() + deadline - time.monotonic())
+    latest = max(foreseen, time.time() + deadline - time.monotonic())
+    late = checkpoint.stat().st_ctime - latest
     if late <= 0:
         return None
     told = f"{checkpoint.name} was written {late:.3f} s after the deadline: it counts as not saved"

@@ -79,7 +79,11 @@ def this_machine() -> Moody:
 
 @asynccontextmanager
 async def head(
-    workspace: Workspace, plan: Plan, settings: Cluster = SETTINGS, cluster: Local | None = None
+    workspace: Workspace,
+    plan: Plan,
+    settings: Cluster = SETTINGS,
+    cluster: Local | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncGenerator[Scheduler]:
     """A head's scheduler on a fresh local cluster, which dies with it."""
     cluster = cluster or this_machine()
@@ -92,7 +96,7 @@ async def head(
         settings=settings,
         seed=0,
         uid="abc123",
-        clock=time.time,
+        clock=clock,
     )
     ticking = asyncio.create_task(scheduler.keep_going())
     try:
@@ -216,6 +220,20 @@ async def test_runs_cut_short_with_their_head_are_run_again(workspace: Workspace
     assert runs["e00-i000.r0.a0"] is RunState.LOST
     assert runs["e00-i000.r0.a1"] is RunState.COMPLETED
     assert len(read_records(workspace.ledger, OutcomeRow)) == 3
+
+
+async def test_a_clock_that_goes_backwards_lets_nobody_wait_for_ever(workspace: Workspace):
+    """For company, for the end of a run whose head was killed, or for its result."""
+    settings = replace(SETTINGS, gather_seconds=1, lost_after_seconds=1)
+    codebase = put(workspace, "e00-i000", toy.tree("import time; time.sleep(3)\n" + toy.HONEST))
+    plan = plan_of(workspace, budget_seconds=20.0)
+    async with head(workspace, plan) as scheduler:
+        waiting = asyncio.create_task(scheduler.run(codebase))
+        await until(lambda: any(workspace.jobs.rglob("*.alive")))
+        waiting.cancel()
+    back = head(workspace, plan, settings, clock=lambda: 2e9 - 1000 * time.monotonic())
+    async with back as scheduler, asyncio.timeout(60):
+        assert isinstance(await scheduler.run(codebase), Scored)
 
 
 async def test_of_a_silent_scheduler_one_line_is_told_and_one_when_it_answers_again(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -28,15 +29,19 @@ def install_packages(*, accounting: bool) -> None:
         if not shutil.which(program)
         for package in packages.split()
     ]
-    if not missing:
-        return
+    if missing:
+        install(missing)
+
+
+def install(packages: Sequence[str]) -> None:
+    """Install Debian packages, without letting any of them start a daemon of its own."""
     if not POLICY.exists():
         POLICY.write_text("#!/bin/sh\nexit 101\n")
         POLICY.chmod(0o755)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(("apt-get", "update", "-qq"), env=environment, check=False)
     subprocess.run(
-        ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing),
+        ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages),
         env=environment,
         check=True,
         stdout=subprocess.DEVNULL,

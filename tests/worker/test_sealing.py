@@ -87,15 +87,17 @@ def test_a_catalogue_and_byte_code_are_not_sealed(tmp_path: Path):
 
 def test_a_checkpoint_written_after_the_deadline_counts_as_not_saved(tmp_path: Path):
     checkpoint = tmp_path / "checkpoint.pt"
-    deadline = time.monotonic()
+    deadline, unix = time.monotonic(), time.time()
     time.sleep(0.1)
     checkpoint.touch()
     os.utime(checkpoint, (0, 0))  # its modification time is the candidate's to choose
-    trouble = trouble_with_time(checkpoint, deadline)
+    trouble = trouble_with_time(checkpoint, deadline, unix)
     assert trouble is not None
     assert trouble.reason is Reason.OVER_BUDGET
     assert "counts as not saved" in trouble.detail
-    assert trouble_with_time(checkpoint, deadline + 10) is None
+    assert trouble_with_time(checkpoint, deadline + 10, unix + 10) is None
+    set_back_since = unix + 3600
+    assert trouble_with_time(checkpoint, deadline, set_back_since) is None
 
 
 def test_a_checkpoint_below_a_link_out_of_the_output_is_a_bad_one(folder: Path):

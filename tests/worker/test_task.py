@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from airr.batch import Plan, Result
 from airr.executor.codebases import Tree
 from airr.nodelocal import node_folder
 from airr.records import Reason, Stage
+from airr.worker import task
+from airr.worker.stop import Stop
 from tests import toy
 
 
@@ -288,3 +291,25 @@ def wait_for_training(heartbeat: Path, worker: int) -> None:
         assert time.monotonic() < deadline, "the worker did not start its candidate"
         time.sleep(0.05)
     time.sleep(0.5)
+
+
+def test_a_result_waits_for_a_disk_that_does_not_take_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Here its folder is not there at first; the second time it never comes."""
+    monkeypatch.setattr(task, "RETRY_SECONDS", 0.05)
+    record, stop = tmp_path / "inbox" / "x.json", Stop()
+    threading.Timer(0.3, record.parent.mkdir).start()
+    task._leave(b"{}", record, stop)
+    assert record.read_bytes() == b"{}"
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(FileNotFoundError):
+        task._leave(b"{}", tmp_path / "nowhere" / "x.json", stop)
+
+
+def test_a_log_that_cannot_be_kept_loses_no_result(folder: Path):
+    batch_file = toy.write_batch(folder, toy.tree(), toy.plan(folder, sandbox="none"))
+    (batch_file.parent / "e00-i000.r0.a0.log").mkdir()
+    subprocess.run([sys.executable, "-m", "airr.worker", str(batch_file), "0"], check=True)
+    result = Result.from_json((folder / "inbox" / "e00-i000.r0.a0.json").read_bytes())
+    assert result.metric == 2.0
