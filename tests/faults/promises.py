@@ -77,7 +77,9 @@ def run_twice(folder: Path, trainings: Path) -> Iterator[str]:
 
 def left_behind(storm: Storm, cluster: VirtualCluster) -> Iterator[str]:
     """Yield what is left in the queue, and what still runs."""
-    asked = ("squeue", "--noheader", f"--name={storm.jobs}", "--format=%i %T")
+    # a job that Slurm is clearing away after its node was lost is none of airr's any more
+    live = "--states=PENDING,RUNNING,SUSPENDED"
+    asked = ("squeue", "--noheader", live, f"--name={storm.jobs}", "--format=%i %T")
     deadline = time.monotonic() + LET_GO_SECONDS
     while (queue := cluster.run(*asked).stdout.split()) and time.monotonic() < deadline:
         time.sleep(0.2)

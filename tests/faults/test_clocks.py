@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from airr.batch import Result
 from airr.ledger import load
 from tests import toy
 from tests.campaigns import WatchedTraining, assert_nothing_is_double, what_came_of_it
@@ -44,27 +39,3 @@ def test_a_clock_that_is_set_while_a_campaign_runs_changes_nothing(hours: float,
     assert (abs(runs.submitted_at.max() - runs.submitted_at.min()).total_seconds()) > 3000
     training.assert_each_ran_once(shaken.folder, {*runs.id})
     assert "Traceback" not in shaken.said
-
-
-def test_a_clock_that_is_set_while_a_worker_trains_neither_fails_nor_lengthens_the_run(
-    tmp_path: Path,
-):
-    """Forwards: set back, libfaketime lets the sleeps of a worker fail."""
-    clock, go = Clock(tmp_path / "clock"), tmp_path / "go"
-    clock.set(0)
-    toy.make_env(tmp_path)
-    waiting = (
-        f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.1)\n"
-    )
-    plan = toy.plan(tmp_path, sandbox="none", budget_seconds=60.0)
-    batch = toy.write_batch(tmp_path, toy.tree(waiting + toy.HONEST), plan, f"airr-{tmp_path.name}")
-    command = [sys.executable, "-m", "airr.worker", str(batch), "0"]
-    with subprocess.Popen(command, env={**os.environ, **clock.environment}) as worker:
-        wait_until("a heartbeat", (batch.parent / "e00-i000.r0.a0.alive").exists, seconds=60)
-        time.sleep(1)
-        clock.set(3.0)
-        go.touch()
-        assert worker.wait(timeout=60) == 0
-    result = Result.from_json((tmp_path / "inbox" / "e00-i000.r0.a0.json").read_bytes())
-    assert result.reason is None, result.detail
-    assert 1 <= result.ended_at - result.started_at < 60
