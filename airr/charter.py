@@ -175,6 +175,7 @@ def read_charter(workspace: Workspace) -> Charter:
 
     Raises:
         WorkspaceError: the folder holds no campaign, or its file is damaged.
+        OSError: the disk does not let it be read.
     """
     try:
         return record_of(Charter, yaml_at(workspace.config), others=True)
@@ -183,6 +184,8 @@ def read_charter(workspace: Workspace) -> Charter:
             f"{workspace.folder} holds no campaign: python -m airr.status lists those there are"
         ) from error
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk fails: nobody is told to remove a campaign for that
         raise WorkspaceError(
             f"{workspace.config} is damaged: put a copy of it back, or remove {workspace.folder}\n"
             f"  {plain_line(str(error))[:300]}"
