@@ -251,10 +251,16 @@ class Scheduler:
         """Commit how runs ended; those whose infrastructure failed are made ready again."""
         if not ended:
             return
-        retried = [run for run, outcome, _ in ended if self._is_retried(outcome)]
+        # an outcome that stands although the row of its run was lost stands once
+        known = [run for run, _, _ in ended if self._book.is_over(run.goal)]
+        retried = [run for run, one, _ in ended if self._is_retried(one) and run not in known]
         done = [(run, outcome) for run, outcome, _ in ended if run not in retried]
         runs = [run_row(run, outcome, result) for run, outcome, result in ended]
-        final = [(run, outcome) for run, outcome in done if not self._is_to_be_mended(outcome)]
+        final = [
+            (run, outcome)
+            for run, outcome in done
+            if run not in known and not self._is_to_be_mended(outcome)
+        ]
         self._book.enter([*runs, *(row for one in final for row in self._rows_of(*one))])
         for run, outcome in final:
             if run.goal.rung is None and isinstance(outcome, Scored):

@@ -222,3 +222,13 @@ def test_a_journal_that_lost_answers_is_told_of(finished: Kept):
     _, said = said_by(finished, "evolve", *finished.campaign.command.overrides)
     told = re.sub(r"\s+", " ", said)
     assert re.search(r"journal\.jsonl has lost answers: the ledger tells of \d+ that it does", told)
+
+
+@pytest.mark.filterwarnings("ignore::airr.parts.DamagedPart")
+def test_a_result_in_the_inbox_whose_run_is_lost_gives_no_second_outcome(interrupted: Kept):
+    """Its outcome stands: the head was killed between entering it and filing it away."""
+    interrupted.restore()
+    tear_tables(interrupted, "runs")
+    status, said = said_by(interrupted, "evolve", *interrupted.campaign.command.overrides)
+    assert status == 0, said
+    assert_nothing_is_double(interrupted.campaign.folder)
