@@ -146,7 +146,7 @@ class Lease:
 
         That takes a third one that was let go just then. Whoever comes last sees it.
         """
-        others = [name for name in names_in(self.path.parent) if name != self.path.name]
+        others = [name for name in _leases_in(self.path.parent) if name != self.path.name]
         return any(_living_holder(self.path.with_name(name)) for name in others)
 
     def _too_late(self) -> Occupied:

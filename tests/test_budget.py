@@ -10,7 +10,7 @@ import pytest
 from airr.budget import Bound, Purse, check_known_costs, check_prices, most_usd
 from airr.cluster.slots import Machine, Slots
 from airr.config import Budget
-from airr.errors import BudgetSpent, ConfigError
+from airr.errors import BudgetSpent, ConfigError, Damaged
 from airr.executor.executor import Step
 from airr.head import Head, take_the_head
 from airr.llm.journal import Journal
@@ -282,7 +282,8 @@ def test_what_only_the_ledger_knows_counts_too(tmp_path: Path):
         created_at=NOON,
     )  # fmt: skip
     journal = Journal(tmp_path / "journal.jsonl", {}, PRICES)
-    purse = Purse(journal, PRICES, replace(FREE, usd=3.0), [lost])
+    with pytest.warns(Damaged, match="has lost answers: the ledger tells of 1"):
+        purse = Purse(journal, PRICES, replace(FREE, usd=3.0), [lost])
     with pytest.raises(BudgetSpent, match=r"\$3\.00 of \$3\.00 are spent"):
         asyncio.run(purse.ask(request()))
     journal.close()
