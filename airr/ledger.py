@@ -63,22 +63,23 @@ class Tables:
 def load(pattern: str | Path, *, texts: bool = True) -> Tables:
     """Return the tables of every campaign folder that `pattern` (a glob) matches.
 
-    With `texts=False` the long ones (`TEXTS`) are left out, which are most of a ledger.
+    With `texts=False` the long ones (`TEXTS`) are left out, which are most of a ledger. Tables of
+    one campaign are as they stood at one moment, beside a running head too.
 
     Raises:
         WorkspaceError: no campaign matches.
     """
-    campaigns = _campaigns(pattern)
+    columns = {
+        name: [one for one in schema_of(kind).names if texts or one not in TEXTS]
+        for name, kind in TABLES.items()
+    }
+    read = [(one, read_tables(one / "ledger", columns)) for one in _campaigns(pattern)]
 
-    def frame(name: str, kind: type) -> pd.DataFrame:
-        columns = [one for one in schema_of(kind).names if texts or one not in TEXTS]
-        tables = [
-            _named(campaign, read_table(campaign / "ledger", name, columns))
-            for campaign in campaigns
-        ]
+    def frame(name: str) -> pd.DataFrame:
+        tables = [_named(campaign, tables[name]) for campaign, tables in read]
         return pa.concat_tables(tables).to_pandas(maps_as_pydicts="strict")
 
-    return Tables(**{name: frame(name, kind) for name, kind in TABLES.items()})
+    return Tables(**{name: frame(name) for name in TABLES})
 
 
 def best(pattern: str | Path, count: int) -> pd.DataFrame:
@@ -114,27 +115,41 @@ def _named(campaign: Path, table: pa.Table) -> pa.Table:
 
 def read_table(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Return one table of a ledger folder, every column of its schema unless some are named."""
-    schema = schema_of(TABLES[name])
-    if columns is not None:
-        schema = pa.schema([schema.field(column) for column in columns])
+    return read_tables(folder, {name: columns})[name]
+
+
+def read_tables(folder: Path, columns: Mapping[str, Sequence[str] | None]) -> dict[str, pa.Table]:
+    """Return the tables named, with these columns or all, as they stood at one moment.
+
+    Raises:
+        WorkspaceError: a part is not there.
+    """
     missing = ""
     for _ in range(3):
         try:
-            parts = [
-                read_part(folder / name / file, schema)
-                for file in _read_manifest(folder).tables[name]
-            ]
-        except FileNotFoundError as error:  # compacted between the manifest and opening the part?
+            listed = _read_manifest(folder).tables
+            return {
+                name: _rows_in(folder / name, listed[name], _schema_with(name, some))
+                for name, some in columns.items()
+            }
+        except FileNotFoundError as error:  # merged between the manifest and opening the part?
             missing = str(error.filename or error)
-            continue
-        good = (part for part in parts if part is not None)
-        batches = [batch for part in good for batch in part.to_batches()]
-        return pa.Table.from_batches(batches, schema)
     raise WorkspaceError(
         f"{folder / MANIFEST} names a part that is not there: {missing}\n"
         "Put it back from a copy. If there is none, take its name out of the manifest: its rows "
         "are lost then, and what they told of is done again."
     )
+
+
+def _schema_with(name: str, columns: Sequence[str] | None) -> pa.Schema:
+    schema = schema_of(TABLES[name])
+    return schema if columns is None else pa.schema([schema.field(one) for one in columns])
+
+
+def _rows_in(folder: Path, files: Sequence[str], schema: pa.Schema) -> pa.Table:
+    parts = (read_part(folder / file, schema) for file in files)
+    good = (part for part in parts if part is not None)
+    return pa.Table.from_batches([batch for part in good for batch in part.to_batches()], schema)
 
 
 def read_whole(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:

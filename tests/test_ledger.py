@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pytest
 from airr.columns import schema_of, table_of
 from airr.errors import WorkspaceError
 from airr.ledger import Ledger, best, load, read_records, read_table
-from airr.parts import MOST_PARTS, WHOLE_BYTES, DamagedPart, first_to_merge
+from airr.parts import MOST_PARTS, WHOLE_BYTES, DamagedPart, first_to_merge, read_part
 from airr.records import Idea, OutcomeRow, Reason, Run, Withheld, row_of
 from tests.builders import NOON, idea, outcome_row, run, scored
 
@@ -258,3 +259,24 @@ def test_a_part_that_the_disk_cannot_read_now_is_not_taken_for_a_damaged_one(
     monkeypatch.setattr(pq, "ParquetFile", refuse)
     with pytest.raises(OSError, match="Input/output error"):
         read_records(folder, Idea)
+
+
+def test_tables_are_read_as_they_stood_at_one_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """An outcome that is entered while somebody reads does not lack its idea."""
+    ledger = Ledger(tmp_path / "ledger")
+    ledger.append([idea(0), outcome_row("e00-i000", 2.0)])
+    read, entered = read_part, [[idea(1), outcome_row("e00-i001", 2.0)]]
+
+    def read_beside_a_head(path: Path, schema: Any) -> Any:
+        found = read(path, schema)
+        if entered:
+            ledger.append(entered.pop())
+        return found
+
+    monkeypatch.setattr("airr.ledger.read_part", read_beside_a_head)
+    tables = load(tmp_path)
+    assert {*tables.outcomes.idea_id} == {*tables.ideas.id}
+    assert not entered
+    assert {*load(tmp_path).outcomes.idea_id} == {"e00-i000", "e00-i001"}
