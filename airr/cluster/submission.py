@@ -2,7 +2,7 @@
 
 A process of its own, because sbatch hands its whole environment to the job: this process is
 given an allow-listed one, and can be killed at a deadline. It prints one line of JSON, the job
-id or sbatch's complaint; if it prints nothing, nobody knows what became of the array.
+id or a complaint, sbatch's or the file system's; if it prints nothing, nobody knows what became of the array.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ def complaint_in(printed: str) -> str | None:
 
 def main() -> None:
     """Submit the request that stands on stdin."""
-    executor = ArrayExecutor(Request(**json.load(sys.stdin)))
+    request = Request(**json.load(sys.stdin))
     try:
-        said = {"job_id": executor.submit_array_command()}
-    except FailedJobError as error:
+        said = {"job_id": ArrayExecutor(request).submit_array_command()}
+    except (FailedJobError, OSError) as error:  # OSError: the script cannot be put down
         said = {"complaint": str(error)}
     json.dump(said, sys.stdout)
 

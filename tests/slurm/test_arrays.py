@@ -172,6 +172,18 @@ async def test_an_array_whose_answer_was_lost_is_found_again_by_its_name(
     assert sorted((tmp_path / "ran").read_text().split()) == ["0", "1"]
 
 
+async def test_a_script_that_cannot_be_put_down_is_told_in_words(
+    cluster: VirtualCluster, tmp_path: Path
+):
+    (tmp_path / "file").touch()
+    array = replace(
+        shell_array("arrays-nowhere", tmp_path, "true", 1), folder=tmp_path / "file" / "x"
+    )
+    with pytest.raises(SubmissionUnknown, match="Not a directory") as told:
+        await backend(cluster).submit(array)
+    assert "Traceback" not in str(told.value)
+
+
 async def test_an_unknown_name_is_gone_and_no_arrays_are_no_question(
     cluster: VirtualCluster, tmp_path: Path
 ):
