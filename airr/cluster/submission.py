@@ -2,7 +2,8 @@
 
 A process of its own, because sbatch hands its whole environment to the job: this process is
 given an allow-listed one, and can be killed at a deadline. It prints one line of JSON, the job
-id or a complaint, sbatch's or the file system's; if it prints nothing, nobody knows what became of the array.
+id or a complaint, sbatch's or the file system's; if it prints nothing, nobody knows what became of
+the array.
 """
 
 from __future__ import annotations
