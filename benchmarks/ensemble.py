@@ -11,7 +11,6 @@ best model got. Differences to "in turn" are paired by world; intervals are 95 %
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 import sys
@@ -30,7 +29,7 @@ from airr.researcher.bandit import assigned
 from airr.researcher.strategies import strategy_named
 from airr.researcher.strategy import IdeaRequest, Past
 from benchmarks.landscape import UNMODIFIED, Models, Skill, World
-from benchmarks.search import best_looking, interval, settings_of
+from benchmarks.search import best_looking, interval, parser_of, settings_of
 
 BEST, MIDDLE, WORST = MEMBERS = ("best", "middle", "worst")
 SKILLS: Mapping[str | None, Skill] = {
@@ -112,12 +111,7 @@ def table_of(courses: Mapping[str, Sequence[Course]], epochs: Sequence[int], tit
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--ideas", type=int, default=40)
-    parser.add_argument("--quick", action="store_true", help="three seeds: does it run at all")
-    asked = parser.parse_args()
+    asked = parser_of(__doc__).parse_args()
     seeds = 3 if asked.quick else asked.seeds
     console = Console(width=150 if not sys.stdout.isatty() else None, highlight=False)
     for per_call in (10, 1):

@@ -17,7 +17,6 @@ Differences are paired by world; intervals are 95 % (Student's t, over worlds).
 
 from __future__ import annotations
 
-import argparse
 import math
 import random
 import statistics
@@ -38,7 +37,7 @@ from airr.researcher.strategies import strategy_named
 from airr.researcher.strategy import Past, fresh
 from airr.screens import Halving
 from benchmarks.landscape import NOISE, NOON, UNMODIFIED, Models, World
-from benchmarks.search import best_looking, interval, settings_of
+from benchmarks.search import best_looking, interval, parser_of, settings_of
 
 CORRELATIONS = (0.95, 0.8, 0.6, 0.4)
 SCREENS = (((0.25,), 0.5), ((0.25,), 0.25), ((0.1, 0.3), 0.5))
@@ -251,12 +250,7 @@ def campaigns_table(seeds: int, epochs: int, ideas: int) -> Table:
 
 def main() -> None:
     """Print both kinds of tables."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--ideas", type=int, default=40)
-    parser.add_argument("--quick", action="store_true", help="three seeds: does it run at all")
-    asked = parser.parse_args()
+    asked = parser_of(__doc__).parse_args()
     seeds = 3 if asked.quick else asked.seeds
     console = Console(width=110 if not sys.stdout.isatty() else None, highlight=False)
     for table in epochs_table(seeds, asked.epochs, asked.ideas):

@@ -225,13 +225,19 @@ def selection_seconds() -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+def parser_of(doc: str | None) -> argparse.ArgumentParser:
+    """Return the arguments of every benchmark on the landscape; `doc` is its docstring."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--ideas", type=int, default=40)
-    parser.add_argument("--plot", type=Path, help="an SVG to write (needs matplotlib)")
     parser.add_argument("--quick", action="store_true", help="three seeds: does it run at all")
+    return parser
+
+
+def main() -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--plot", type=Path, help="an SVG to write (needs matplotlib)")
     asked = parser.parse_args()
     seeds = 3 if asked.quick else asked.seeds
     courses = {
