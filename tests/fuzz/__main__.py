@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of every parser of foreign input: `make fuzz`.
 
-    python -m tests.fuzz [TARGET ...] [--seconds 60] [--jobs 1]
+    python -m tests.fuzz [TARGET ...] [--seconds 60] [--seed 0] [--jobs 1]
 
 Each target runs in a process of its own. Inputs that reached new code are kept in .fuzz/corpus and
 begin the next run; those that showed a defect stand in .fuzz/crashes. Exit status 1 says that there
@@ -47,7 +47,7 @@ class Found:
     defect: str
 
 
-def fuzz(name: str, seconds: int) -> Found:
+def fuzz(name: str, seconds: int, seed: int) -> Found:
     """Fuzz one target in a process of its own, a nice one: others use this machine too."""
     from tests.fuzz import guided  # noqa: PLC0415 - once it is known that atheris is there
 
@@ -57,7 +57,7 @@ def fuzz(name: str, seconds: int) -> Found:
     before = set((crashes / name).iterdir())
     log = logs / f"{name}.log"
     process = multiprocessing.get_context("fork").Process(
-        target=guided.fuzz, args=(name, seconds, corpus / name, crashes / name, log)
+        target=guided.fuzz, args=(name, seconds, seed, corpus / name, crashes / name, log)
     )
     process.start()
     process.join(seconds + SPARE_SECONDS)
@@ -107,6 +107,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=int, default=60, help="for each target (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
     parser.add_argument("--jobs", type=int, default=1, help="side by side (%(default)s)")
     asked = parser.parse_args()
     if unknown := set(asked.targets) - TARGETS.keys():
@@ -114,7 +115,7 @@ def main() -> int:
     os.nice(5)
     names = asked.targets or [*TARGETS]
     with ThreadPoolExecutor(asked.jobs) as pool:
-        found = [*pool.map(lambda name: fuzz(name, asked.seconds), names)]
+        found = [*pool.map(lambda name: fuzz(name, asked.seconds, asked.seed), names)]
     Console(width=None if sys.stdout.isatty() else 120).print(table_of(found))
     return 1 if any(one.defect for one in found) else 0
 

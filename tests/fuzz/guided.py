@@ -32,16 +32,21 @@ with redirect_stderr(io.StringIO()), atheris.instrument_imports(include=[*CODE])
     from tests.fuzz.table import TARGETS
 
 
-def fuzz(name: str, seconds: int, corpus: Path, crashes: Path, log: Path) -> NoReturn:
-    """Fuzz a target; this process ends within libFuzzer, whose account goes into `log`."""
+def fuzz(
+    name: str, seconds: int, seed: int, corpus: Path, crashes: Path, log: Path
+) -> NoReturn:
+    """Fuzz a target; this process ends within libFuzzer, whose account goes into `log`.
+
+    Equal seeds try equal inputs, as many as there is time for; 0 is another one each time.
+    """
     target = TARGETS[name]
     with log.open("wb") as file:
         for descriptor in (1, 2):
             os.dup2(file.fileno(), descriptor)
     with atheris.instrument_imports(include=[*CODE]):  # of what is imported late
-        for number, seed in enumerate(target.seeds()):
-            (corpus / f"seed-{number}").write_bytes(seed)
-            target(seed)
+        for number, content in enumerate(target.seeds()):
+            (corpus / f"seed-{number}").write_bytes(content)
+            target(content)
 
     def mutate(data: bytes, largest: int, chance: int) -> bytes:
         """Return an input changed by libFuzzer, by our own mutations, or by both."""
@@ -52,6 +57,7 @@ def fuzz(name: str, seconds: int, corpus: Path, crashes: Path, log: Path) -> NoR
 
     options = (
         f"-max_total_time={seconds}",
+        f"-seed={seed}",
         f"-timeout={TIMEOUT_SECONDS}",
         f"-rss_limit_mb={MEGABYTES}",
         f"-max_len={LONGEST}",
