@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +38,7 @@ from airr.policy.settings import parse_rl_config
 from airr.records import Idea, OutcomeRow, Scored, outcomes_of
 from airr.significance import half_interval
 from airr.workspace import Workspace
+from benchmarks.campaigns import airr
 
 ARMS: Mapping[str, Sequence[str]] = {
     "mean": [],
@@ -77,11 +77,6 @@ class Campaign:
         place = [f"root={root}", f"data={root / 'data'}", f"campaign={name}"]
         airr("rl", *FIXED, *ARMS[self.arm], *size, *place)
         return root / name
-
-
-def airr(verb: str, *arguments: str) -> None:
-    command = [sys.executable, "-m", f"airr.{verb}", *arguments]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def epochs_in(folder: Path) -> list[dict[str, float]]:

@@ -65,6 +65,7 @@ ARMS = (
     "islands search.base=parent",
 )
 MANY = 50_000
+CAPTION = "true gain in nats; - best_of_n: paired, at the end"
 AT = (0, 1, 2, 4, 9)
 """Epochs that the table shows."""
 
@@ -130,11 +131,14 @@ def best_looking(trials: Sequence[Trial]) -> Trial:
 
 def interval(values: Sequence[float], sign: str = "") -> str:
     half = half_interval(values)
-    return f"{statistics.mean(values):{sign}.3f} ± {half or 0:.3f}"
+    error = "" if half is None else f" ± {half:.3f}"
+    return f"{statistics.mean(values):{sign}.3f}{error}"
 
 
-def table_of(courses: Mapping[str, Sequence[Course]], epochs: Sequence[int], title: str) -> Table:
-    table = Table(title=title, caption="true gain in nats; - best_of_n: paired, at the end")
+def table_of(
+    courses: Mapping[str, Sequence[Course]], epochs: Sequence[int], title: str, caption: str
+) -> Table:
+    table = Table(title=title, caption=caption)
     for head in (
         "search=",
         *(f"epoch {epoch}" for epoch in epochs),
@@ -157,7 +161,7 @@ def table_of(courses: Mapping[str, Sequence[Course]], epochs: Sequence[int], tit
     return table
 
 
-def verdicts(courses: Mapping[str, Sequence[Course]]) -> str:
+def verdicts(courses: Mapping[str, Sequence[Course]], of: str) -> str:
     """Say from which epoch on each arm is ahead of the rival for good, by the paired interval."""
     lines: list[str] = []
     for arm, own in courses.items():
@@ -176,11 +180,11 @@ def verdicts(courses: Mapping[str, Sequence[Course]]) -> str:
         won = statistics.mean(
             a.gains[-1] > b.gains[-1] for a, b in zip(own, courses[RIVAL], strict=True)
         )
-        lines.append(f"{arm}: {said}; better at the end in {won:.0%} of the worlds")
+        lines.append(f"{arm}: {said}; better at the end in {won:.0%} of the {of}")
     return "\n".join(lines)
 
 
-def draw(courses: Mapping[str, Sequence[Course]], path: Path) -> None:
+def draw(courses: Mapping[str, Sequence[Course]], path: Path, gain: str) -> None:
     import matplotlib as mpl  # noqa: PLC0415 - only for --plot
 
     mpl.use("svg")
@@ -195,7 +199,7 @@ def draw(courses: Mapping[str, Sequence[Course]], path: Path) -> None:
         low, high = ([m + s * h for m, h in zip(means, halves, strict=True)] for s in (-1, 1))
         axes.fill_between(range(len(means)), low, high, color=line.get_color(), alpha=0.15)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("true gain of the best-looking idea (nats)")
+    axes.set_ylabel(gain)
     axes.legend(frameon=False)
     figure.savefig(path, metadata={"Date": None})
 
@@ -248,10 +252,12 @@ def main() -> None:
     title = f"{seeds} worlds, {asked.epochs} epochs of {asked.ideas} ideas; {total} ideas in all"
     epochs = [epoch for epoch in AT if epoch < asked.epochs]
     console = Console(width=150 if not sys.stdout.isatty() else None, highlight=False)
-    console.print(table_of(courses, epochs, title))
-    console.print(f"{verdicts(courses)}\n\nThe selection of one epoch:\n{selection_seconds()}")
+    console.print(table_of(courses, epochs, title, CAPTION))
+    console.print(
+        f"{verdicts(courses, 'worlds')}\n\nThe selection of one epoch:\n{selection_seconds()}"
+    )
     if asked.plot:
-        draw(courses, asked.plot)
+        draw(courses, asked.plot, "true gain of the best-looking idea (nats)")
 
 
 if __name__ == "__main__":
