@@ -6,6 +6,7 @@ often as it takes. What the stand-ins themselves use of a processor is counted, 
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import time
@@ -31,6 +32,7 @@ from airr.start import Start, start_of
 
 SHARE_FAILED = 0.15
 ATTEMPT = re.compile(r"Attempt (\d+)")
+ADDED = re.compile(r"^\+[^+'\"#\\\n]*[\w)\]:,]$", re.MULTILINE)
 LOG = "\n".join(f"step {n * 100}/800  loss {4 - n / 10:.4f}  25000 tokens/s" for n in range(8))
 
 
@@ -71,7 +73,7 @@ class Model:
             text = (
                 self.ideas(said["count"])
                 if request.purpose is Purpose.IDEATE
-                else self.diff(said["idea"])
+                else _marked(self.diff(said["idea"]), request.seed)
             )
             return Completion(
                 text=text,
@@ -94,6 +96,11 @@ class Model:
         found = ATTEMPT.search(idea)
         assert found, idea
         return f"```diff\n{self._diffs[int(found[1]) % len(self._diffs)]}\n```"
+
+
+def _marked(diff: str, seed: int) -> str:
+    """Return a diff with a comment of its own, so that no two samples write the same file."""
+    return ADDED.sub(rf"\g<0>  # {seed}", diff, count=1)
 
 
 class Workers:
@@ -170,7 +177,8 @@ class Preflight:
         self._cost = cost
 
     async def check(self, tree: Tree, key: RunKey) -> Result:
-        """Return a finding with a metric."""
+        """Return a finding with a metric, once others had their turn, as any real one does."""
+        await asyncio.sleep(0)
         with self._cost.counted():
             assert tree
             return Result(

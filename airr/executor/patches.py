@@ -106,13 +106,13 @@ class Implementer:
             ProviderError: the model cannot be asked at all.
         """
         attempts, tree = self._attempts(parent, only_held=True), None
-        questions = (self._questions.first(idea, n, parent) for n in range(self._how.samples))
+        questions = self._questions.firsts(idea, self._how.samples, parent)
         if any(map(self._holds, questions)):
             # an interrupted head paid for answers: they may be all that it takes
-            tree = await self._race(idea, attempts)
+            tree = await self._race(questions, idea, attempts)
         if tree is None:
             attempts = self._attempts(parent)
-            tree = await self._race(idea, attempts)
+            tree = await self._race(questions, idea, attempts)
         if tree is None and attempts.held_back:
             raise BudgetSpent(attempts.held_back)
         patches = sorted(attempts.patches, key=lambda patch: (patch.sample, patch.revision))
@@ -142,11 +142,13 @@ class Implementer:
         base = parent.tree if parent else self._baseline
         return _Attempts(base=base, parent=parent, **known)
 
-    async def _race(self, idea: Idea, attempts: _Attempts) -> Tree | None:
+    async def _race(
+        self, questions: Sequence[Request], idea: Idea, attempts: _Attempts
+    ) -> Tree | None:
         """Return the first tree to pass, if any does; the other samples are cancelled."""
         samples = {
-            asyncio.create_task(self._sample(idea, sample, attempts))
-            for sample in range(self._how.samples)
+            asyncio.create_task(self._revise(question, idea, sample, 0, attempts))
+            for sample, question in enumerate(questions)
         }
         try:
             return await _first_to_pass(samples)
@@ -155,15 +157,13 @@ class Implementer:
                 task.cancel()
             await asyncio.gather(*samples, return_exceptions=True)
 
-    async def _sample(self, idea: Idea, sample: int, attempts: _Attempts) -> Tree | None:
-        """Write one patch and revise it; return the tree if it came to pass every gate."""
-        request = self._questions.first(idea, sample, attempts.parent)
-        return await self._revise(request, idea, sample, 0, attempts)
-
     async def _revise(
         self, request: Request, idea: Idea, sample: int, first: int, attempts: _Attempts
     ) -> Tree | None:
-        """Ask, and go on with the exact error; `first` is the number of the first revision."""
+        """Ask for a patch, and go on with the exact error until one passes every gate.
+
+        Return its tree, if there is one; `first` is the number of the first revision.
+        """
         for revision in range(first, first + self._how.revisions + 1):
             if attempts.only_held and not self._holds(request):
                 break
@@ -236,8 +236,8 @@ class Implementer:
         )
         if isinstance(tree, Rejection):
             return replace(patch, reason=tree.reason, detail=tree.detail), None
-        patch = replace(patch, **_changes(attempts.base, tree))
         async with attempts.preflight_turn:
+            patch = replace(patch, **_changes(attempts.base, tree))
             if (same := attempts.failed.get(patch.diff)) is not None:
                 return _repeated(patch, same), None
             result = await self._preflight.check(tree, RunKey(idea_id=idea.id))

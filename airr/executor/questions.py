@@ -55,7 +55,7 @@ class Questions:
         built_on = parent.idea if parent else None
         asked = self._prompts.render("implement/write.j2", {"idea": idea, "parent": built_on})
         return Request(
-            id=f"{idea.id}/s{sample}/r0",
+            id=_first_id(idea, sample),
             purpose=Purpose.IMPLEMENT,
             model=self._role.model,
             system=self._system(parent),
@@ -72,6 +72,14 @@ class Questions:
             },
             may_wait=True,
         )
+
+    def firsts(self, idea: Idea, samples: int, parent: Parent | None = None) -> list[Request]:
+        """Return the first requests of so many samples of an idea, which share their words."""
+        one = self.first(idea, 0, parent)
+        return [
+            replace(one, id=_first_id(idea, sample), seed=self._seed + sample)
+            for sample in range(samples)
+        ]
 
     def _system(self, parent: Parent | None) -> str:
         """Return the prompt with the whole codebase, which takes a while to put together."""
@@ -131,6 +139,10 @@ class Questions:
             messages=(idea, *turns[TURN:]),
             left_out=", ".join(f"revision {number}" for number in range(dropped)),
         )
+
+
+def _first_id(idea: Idea, sample: int) -> str:
+    return f"{idea.id}/s{sample}/r0"
 
 
 def _shown(tree: Tree) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -81,7 +81,7 @@ def call_record(answered: Answered) -> dict[str, Any]:
         "thinking_tokens": request.thinking_tokens,
         "seed": request.seed,
         "left_out": request.left_out,
-        "completion": asdict(answered.completion),
+        "completion": _named(answered.completion) | {"usage": _named(answered.completion.usage)},
         "usd": answered.usd,
         "latency_seconds": answered.latency_seconds,
         "created_at": answered.created_at.isoformat(),
@@ -151,7 +151,7 @@ def call_in(record: dict[str, Any]) -> Call:
         prompt_hash=record["prompt_hash"],
         stop_reason=completion.stop_reason.value,
         left_out=record.get("left_out", ""),
-        **asdict(completion.usage),
+        **_named(completion.usage),
         usd=record["usd"],
         latency_seconds=record["latency_seconds"],
         created_at=datetime.fromisoformat(record["created_at"]),
@@ -172,3 +172,8 @@ def prompt_in(
 
 def _reference(text: str) -> dict[str, str]:
     return {"sha256": sha256(text)} if len(text) > SHORT_CHARACTERS else {"text": text}
+
+
+def _named(record: Completion | Usage) -> dict[str, Any]:
+    """Return a record's values by name; `dataclasses.asdict` would copy each of them."""
+    return {one.name: getattr(record, one.name) for one in fields(record)}

@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 from airr.errors import WorkspaceError
 from airr.llm.entries import (
     Answered,
+    Kind,
     call_in,
     call_record,
     completion_in,
@@ -84,7 +85,10 @@ class Journal:
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._lines = LineFile(path)
         for span, record in self._lines.scan():
-            self._index(span, record)
+            if is_text(record) or is_call(record):
+                self._index(span, record)
+            else:
+                self._lines.name_damage(span[0])
 
     @property
     def path(self) -> Path:
@@ -178,19 +182,17 @@ class Journal:
         for span, record in zip(self._lines.append(records), records, strict=True):
             self._index(span, record)
 
-    def _index(self, span: Span, record: Any) -> None:
-        """Note where a record stands; one that was just read from the file may be foreign."""
-        if is_text(record):
+    def _index(self, span: Span, record: dict[str, Any]) -> None:
+        """Note where a record stands."""
+        if record["kind"] == Kind.TEXT:
             self._texts[bytes.fromhex(record["sha256"])] = span
-        elif is_call(record):
-            key = record["id"], record["prompt_hash"]
-            if record["completion"]["stop_reason"] != StopReason.CANCELLED:
-                self._calls[key] = span
-            self._known.add(key)
-            self._order.append(span)
-            self._count(record)
-        else:
-            self._lines.name_damage(span[0])
+            return
+        key = record["id"], record["prompt_hash"]
+        if record["completion"]["stop_reason"] != StopReason.CANCELLED:
+            self._calls[key] = span
+        self._known.add(key)
+        self._order.append(span)
+        self._count(record)
 
     def _count(self, record: dict[str, Any]) -> None:
         """Add up what was spent; what had no price when it was spent may have one by now."""

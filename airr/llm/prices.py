@@ -101,5 +101,6 @@ def _cost(usage: Usage, price: Price) -> float:
 
 
 def _is_of(model: str, name: str) -> bool:
-    rest = model.removeprefix(name)
-    return model.startswith(name) and (not rest or SNAPSHOT.fullmatch(rest) is not None)
+    if not model.startswith(name):
+        return False
+    return model == name or SNAPSHOT.fullmatch(model, len(name)) is not None

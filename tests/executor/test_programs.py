@@ -15,6 +15,12 @@ def train(rate=0.1):
         else:
             print('begin')
     return rate
+
+class Model:
+    width = 3
+
+    def grow(self):
+        self.width += 1
 """
 
 
@@ -40,6 +46,8 @@ def test_comments_spacing_and_spelling_make_no_other_program(old: str, new: str)
     [
         ("rate=0.1", "rate=1"),
         ("range(3)", "range(3.0)"),
+        ("range(3)", "range(4)"),
+        ("self.width += 1", "self.width -= 1"),
         ("@cached", "@cached()"),
         ("@cached\n", ""),
         ("    return rate", "        return rate"),

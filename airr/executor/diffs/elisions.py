@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from airr.executor.diffs.edits import Hunk, Op
 
@@ -18,11 +18,11 @@ SUBJECT_ONLY = re.compile(
 )
 
 
-def elision_added(hunk: Hunk, known: Collection[str]) -> str | None:
+def elision_added(hunk: Hunk, lines: Sequence[str]) -> str | None:
     """Return the first added line that abbreviates code, unless the file holds that very line.
 
-    `known` are the file's lines, stripped. A lone `...` is Python where it is the body of what
-    the line above opens.
+    `lines` are the file's. A lone `...` is Python where it is the body of what the line above
+    opens.
     """
     above = ""
     for line in hunk.lines:
@@ -30,7 +30,8 @@ def elision_added(hunk: Hunk, known: Collection[str]) -> str | None:
             continue
         text = line.text.strip()
         is_body = text == "..." and above.endswith((":", '"""'))
-        if line.op is Op.ADDED and is_elision(text) and not is_body and text not in known:
+        is_short = line.op is Op.ADDED and is_elision(text) and not is_body
+        if is_short and all(text != known.strip() for known in lines):
             return line.text
         above = text or above
     return None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from airr.executor.codebases import Tree
-from airr.executor.diffs.programs import is_same_program
+from airr.executor.diffs.programs import compiled, is_same_program
 from airr.executor.diffs.rejection import Rejection, quote, shorten
 from airr.records import Reason
 
@@ -161,10 +160,7 @@ def check_effect(before: Tree, after: Tree) -> Rejection | None:
 def compile_error(path: str, text: str) -> str | None:
     """Return why Python does not compile a file, with the lines in question; None if it does."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # as bytes, so that a coding cookie counts here as it will for the interpreter
-            compile(text.encode("utf-8"), path, "exec", dont_inherit=True)
+        compiled(text)
     except SyntaxError as error:
         line = error.lineno or 1
         near = quote(text.split("\n"), line - 4, line + 3)

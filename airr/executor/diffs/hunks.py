@@ -142,7 +142,6 @@ def new_text(hunks: Sequence[Hunk], path: str) -> str | Rejection:
 def _clean_hunks(hunks: Sequence[Hunk], lines: Sequence[str], path: str) -> list[Hunk] | Rejection:
     """Return the hunks without copied line numbers; refuse what is no honest hunk."""
     clean: list[Hunk] = []
-    known = {line.strip() for line in lines}
     for number, hunk in enumerate(hunks, start=1):
         where = _where(path, number, hunks)
         if not hunk.changes:
@@ -155,7 +154,7 @@ def _clean_hunks(hunks: Sequence[Hunk], lines: Sequence[str], path: str) -> list
             bare = hunk
         if isinstance(bare, Rejection):
             return bare
-        if (elided := elision_added(bare, known)) is not None:
+        if (elided := elision_added(bare, lines)) is not None:
             return Rejection(
                 Reason.NO_PATCH,
                 f"{where}: it adds {shorten(elided.strip())!r}, which stands for code that is "
@@ -198,13 +197,14 @@ def _text_after(changes: _Changes, lines: Sequence[str], *, newline: bool, keeps
     `newline` says whether one does so far; `keeps_end` that no hunk says anything about that.
     """
     after: list[str] = []
-    ends = True
-    for at in range(len(lines) + 1):
+    ends, copied = True, 0
+    for at in sorted({*changes.added, *changes.removed, len(lines)}):
+        if copied < at:
+            after += lines[copied:at]
+            ends = newline or at < len(lines)
         for line in changes.added.get(at, (0, []))[1]:
             after.append(line.text)
             ends = not line.ends_file
-        if at < len(lines) and at not in changes.removed:
-            after.append(lines[at])
-            ends = newline or at < len(lines) - 1
+        copied = at + (at in changes.removed)
     ends = newline if keeps_end else ends
     return "\n".join(after) + ("\n" if ends and after else "")
