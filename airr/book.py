@@ -26,6 +26,7 @@ from airr.records import (
     outcome_of,
     trials_of,
 )
+from airr.summary import Spend, added, spend_by_role
 
 CallKey = tuple[str, str, datetime]
 """A request may be billed more than once: cancelled first, and asked again after a restart."""
@@ -36,7 +37,7 @@ PatchKey = tuple[str, str | None, int, int]
 Rung = tuple[str, int]
 """(idea id, rung of the screen)."""
 
-Row = Idea | Patch | Call | Run | Screening | OutcomeRow | Update
+Row = Idea | Patch | Run | Screening | OutcomeRow | Update
 
 
 class Book:
@@ -46,10 +47,15 @@ class Book:
         """Read what earlier heads entered."""
         self._ledger = ledger
         self._journal = journal
-        self._journal_position = 0
+        calls = read_records(ledger.folder, Call)
+        answered, entered = journal.calls_after(0), set(map(_key, calls))
+        self._journal_position = len(answered)
+        self._waiting = [call for call in answered if _key(call) not in entered]
+        self._spends = spend_by_role(calls)
+        self.lost_calls = tuple(call for call in calls if not journal.knows(call))
+        """Those that the journal, which answers what was asked before, no longer holds."""
         self.ideas: dict[str, Idea] = {}
         self.runs: dict[str, Run] = {}
-        self.calls: dict[CallKey, Call] = {}
         self.screens: dict[Rung, Screening] = {}
         self.outcomes: dict[Wanted, Outcome] = {}
         self.updates: dict[int, Update] = {}
@@ -59,7 +65,7 @@ class Book:
         self._passed: Counter[str] = Counter()
         self._runs_of: defaultdict[str, list[Run]] = defaultdict(list)
         self._patches: set[PatchKey] = set()
-        for kind in (Idea, Patch, Call, Run, Screening, OutcomeRow, Update):
+        for kind in (Idea, Patch, Run, Screening, OutcomeRow, Update):
             self._mirror(read_records(ledger.folder, kind))
 
     def enter(self, rows: Sequence[Row] = ()) -> None:
@@ -69,11 +75,11 @@ class Book:
             WorkspaceError: another head has taken this campaign over.
             OSError: the disk does not take them; nothing was entered.
         """
-        answered = self._journal.calls_after(self._journal_position)
-        calls = [call for call in answered if _key(call) not in self.calls]
-        self._ledger.append([*rows, *calls])
-        self._journal_position += len(answered)
-        self._mirror([*rows, *calls])
+        self._hear()
+        self._ledger.append([*rows, *self._waiting])
+        self._spends = added(self._spends, spend_by_role(self._waiting))
+        self._waiting = []
+        self._mirror(rows)
 
     def unknown(self, patches: Sequence[Patch]) -> list[Patch]:
         """Return the patches that are not entered: an idea may be implemented once more for free.
@@ -82,10 +88,15 @@ class Book:
         """
         return [patch for patch in patches if _patch_key(patch) not in self._patches]
 
-    def calls_so_far(self) -> list[Call]:
-        """Return the calls entered, and those that the journal has beyond them."""
-        answered = self._journal.calls_after(self._journal_position)
-        return list({**self.calls, **{_key(call): call for call in answered}}.values())
+    def calls(self) -> list[Call]:
+        """Read the calls entered, and those that the journal has beyond them."""
+        self._hear()
+        return [*read_records(self._ledger.folder, Call), *self._waiting]
+
+    def spends(self) -> dict[str, Spend]:
+        """Return what all calls of each role used up so far, for the roles that made any."""
+        self._hear()
+        return added(self._spends, spend_by_role(self._waiting))
 
     def gpu_hours(self) -> float:
         """Return what ended runs, and the jobs of finished updates, have used."""
@@ -136,6 +147,12 @@ class Book:
         before = (idea for idea in self.ideas.values() if idea.place < (epoch, first))
         return trials_of(before, settled(self.outcomes))
 
+    def _hear(self) -> None:
+        """Take up what the journal has heard since; it waits to be entered."""
+        heard = self._journal.calls_after(self._journal_position)
+        self._journal_position += len(heard)
+        self._waiting += heard
+
     def _past(self, goal: RunKey) -> list[Run]:
         wanted = (goal.repeat, goal.rung)
         return [run for run in self._runs_of[goal.idea_id] if (run.repeat, run.rung) == wanted]
@@ -148,8 +165,6 @@ class Book:
                 case Run():
                     self.runs[row.id] = row
                     self._runs_of[row.idea_id].append(row)
-                case Call():
-                    self.calls[_key(row)] = row
                 case Screening():
                     self.screens[row.idea_id, row.rung] = row
                 case OutcomeRow():

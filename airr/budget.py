@@ -95,12 +95,11 @@ class Purse:
     """Asks models, through the journal, as long as the bounds on calls and dollars allow it."""
 
     def __init__(
-        self, journal: Journal, prices: PriceTable, budget: Budget, before: Sequence[Call]
+        self, journal: Journal, prices: PriceTable, budget: Budget, lost: Sequence[Call]
     ) -> None:
-        """Count what the journal holds, and the calls `before` that only the ledger knows."""
+        """Count what the journal holds, and the calls `lost` of which only the ledger tells."""
         self._journal = journal
         self._prices = prices
-        lost = [call for call in before if not journal.knows(call)]
         if lost:
             warnings.warn(
                 f"{journal.path} has lost answers: the ledger tells of {len(lost)} that it does "

@@ -130,7 +130,7 @@ def assemble(start: Start, uid: str, lease: Lease) -> Head:
     journal = Journal(workspace.journal, start.providers, prices, guard=lease.check)
     check_known_costs(config.budget, journal.unpriced)
     book = Book(ledger, journal)
-    purse = Purse(journal, prices, config.budget, list(book.calls.values()))
+    purse = Purse(journal, prices, config.budget, book.lost_calls)
     rungs = tuple(replace(one, plan=with_seals(one.plan)) for one in rungs_of(config))
     mending = Mending(runs=config.implement.repair_runs, seconds=config.implement.repair_seconds)
     plan = with_seals(training_plan(config))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from math import hypot
 from typing import Any
 
@@ -127,11 +127,19 @@ def spend_of(calls: Sequence[Call]) -> Spend:
     )
 
 
-def together(spends: Iterable[Spend]) -> Spend:
+def together(spends: Collection[Spend]) -> Spend:
     """Return the sum of what was spent."""
-    columns = zip(*(astuple(spend) for spend in spends), strict=True)
     names = (field.name for field in fields(Spend))
-    return Spend(**dict(zip(names, map(sum, columns), strict=True)))
+    return Spend(**{name: sum(getattr(spend, name) for spend in spends) for name in names})
+
+
+def added(one: Mapping[str, Spend], other: Mapping[str, Spend]) -> dict[str, Spend]:
+    """Return the sums of what each role has spent, for the roles that have."""
+    roles = [role for role in ROLES.values() if role in one or role in other]
+    return {
+        role: together([spends[role] for spends in (one, other) if role in spends])
+        for role in roles
+    }
 
 
 def gpu_hours_of(runs: Sequence[Run]) -> float:

@@ -22,7 +22,7 @@ from airr.estimates import settled
 from airr.executor.executor import Step
 from airr.head import Head
 from airr.records import BASELINE, Scored, Wanted
-from airr.summary import Best, best_ideas, spend_of
+from airr.summary import Best, best_ideas, together
 from airr.sweep import Lane
 
 
@@ -112,6 +112,6 @@ def _progress(head: Head) -> tuple[str, ...]:
         f"{epoch + 1}/{search.epochs}",
         f"{done}/{search.ideas_per_epoch}",
         f"{states[TaskState.RUNNING]} running, {states[TaskState.PENDING]} queued",
-        usd_text(spend_of(head.book.calls_so_far())),
+        usd_text(together(head.book.spends().values())),
         gain_text(best) if best else "",
     )

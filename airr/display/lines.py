@@ -6,7 +6,7 @@ from airr.display.tables import counted, gain_text, number, usd_text
 from airr.estimates import settled
 from airr.head import Head
 from airr.records import Dropped, Failed, Wanted, Withheld
-from airr.summary import best_ideas, spend_of
+from airr.summary import best_ideas, together
 from airr.titles import title_of
 
 LINE_TITLE = 80
@@ -20,7 +20,7 @@ def epoch_line(head: Head, epoch: int) -> str:
     lead = f"; best gain {gain_text(best[0])}, {best[0].idea.id}" if best else ""
     spent = f"{book.gpu_hours():.1f} GPU-hours"
     if not config.llm.is_offline:
-        spent += f", {usd_text(spend_of(book.calls_so_far()))}"
+        spent += f", {usd_text(together(book.spends().values()))}"
     ideas = counted(len(book.ideas_of(epoch)), "idea")
     return f"epoch {epoch + 1} of {config.search.epochs}: {ideas}{lead}; {spent} so far"
 

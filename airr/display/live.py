@@ -149,7 +149,7 @@ def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
         return Group(Text(head.campaign.stopped))
     ideas = {idea_id: outcome for idea_id, outcome in outcomes.items() if idea_id != BASELINE}
     best = best_ideas(book.ideas, outcomes, metric, BEST_SHOWN)
-    calls, runs = book.calls_so_far(), list(book.runs.values())
+    calls, runs = book.calls(), list(book.runs.values())
     patches = read_records(head.workspace.ledger, Patch)
     scored = sum(isinstance(outcome, Scored) for outcome in ideas.values())
     failed = failure_line(failures(ideas), dropped(ideas))
@@ -196,7 +196,7 @@ def command_for(arguments: Sequence[str], verb: str, setting: str, *, epochs: in
 
 def _spent(head: Head) -> str:
     """Return what was spent on models by each role, and on GPUs, on lines of their own."""
-    lines = [*spend_lines(head.book.calls_so_far()), f"{head.book.gpu_hours():.1f} GPU-hours"]
+    lines = [*spend_lines(head.book.spends()), f"{head.book.gpu_hours():.1f} GPU-hours"]
     return "\n        ".join(lines)
 
 
@@ -240,6 +240,6 @@ def _panel(head: Head, seconds: float) -> Group:
         table.add_row("policy", policy_line(head.campaign))
     hours = f"{book.gpu_hours():.1f} GPU-hours"
     table.add_row("spent", f"{duration(seconds)}, {hours}")
-    for line in spend_lines(book.calls_so_far()):
+    for line in spend_lines(book.spends()):
         table.add_row("", line)
     return Group(table)

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from airr.config import OFFLINE, Llm, Role
-from airr.records import BASELINE, Call, Withheld
+from airr.records import BASELINE, Withheld
 from airr.researcher.bandit import Record
-from airr.summary import Best, Spend, spend_by_role, together
+from airr.summary import Best, Spend, together
 from airr.titles import LONGEST, Title
 
 UNSHIELDED = "WITHOUT a sandbox"
@@ -160,13 +160,8 @@ def members_line(records: Mapping[str, Record]) -> str:
     return f"{', '.join(parts)} better than the baseline beyond noise"
 
 
-def spend_lines(calls: Sequence[Call]) -> list[str]:
+def spend_lines(spends: Mapping[str, Spend]) -> list[str]:
     """Return what each role has spent on models, and their sum: a line each, in columns."""
-    return lines_of_spends(spend_by_role(calls))
-
-
-def lines_of_spends(spends: Mapping[str, Spend]) -> list[str]:
-    """Return the same of what is summed up already."""
     shown = dict(spends)
     if len(spends) > 1:
         shown["together"] = together(spends.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -43,8 +44,8 @@ from airr.llm.protocol import (
 )
 from airr.records import Call
 
-Key = tuple[str, str]
-"""A request's id and the hash of its prompt: the same id with another prompt is another request."""
+Key = bytes
+"""Of a request's id and the hash of its prompt: the same id with another prompt is another one."""
 
 
 def utc_now() -> datetime:
@@ -79,7 +80,7 @@ class Journal:
         self._calls: dict[Key, Span] = {}
         self._order: list[Span] = []
         self._texts: dict[bytes, Span] = {}
-        self._known: set[tuple[str, str]] = set()
+        self._cancelled: set[Key] = set()
         self.usd = 0.0
         self.unpriced: Counter[str] = Counter()
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
@@ -101,11 +102,12 @@ class Journal:
 
     def holds(self, request: Request) -> bool:
         """Tell whether a request is answered from here, for nothing."""
-        return (request.id, prompt_hash(request)) in self._calls
+        return _key(request.id, prompt_hash(request)) in self._calls
 
     def knows(self, call: Call) -> bool:
         """Tell whether a call of the ledger stands here too."""
-        return (call.id, call.prompt_hash) in self._known
+        key = _key(call.id, call.prompt_hash)
+        return key in self._calls or key in self._cancelled
 
     async def ask(self, request: Request) -> Completion:
         """Return the recorded answer, or ask the provider and record what it answers.
@@ -118,7 +120,7 @@ class Journal:
             ContextTooLong, ProviderError: see `Provider`.
             WorkspaceError: the answer cannot be kept; from then on nothing more is asked.
         """
-        key = (request.id, prompt_hash(request))
+        key = _key(request.id, prompt_hash(request))
         turn = self._turns.setdefault(key, asyncio.Lock())
         async with turn:
             if key in self._calls:
@@ -126,7 +128,7 @@ class Journal:
                 return completion_in(self._lines.read(self._calls[key]))
             self._lines.check_writable()
             self._guard()
-            return await self._ask_provider(request, key)
+            return await self._ask_provider(request)
 
     def calls_after(self, position: int) -> list[Call]:
         """Return the calls behind the first `position`, in the order of their answers.
@@ -144,7 +146,7 @@ class Journal:
         """Close the file."""
         self._lines.close()
 
-    async def _ask_provider(self, request: Request, key: Key) -> Completion:
+    async def _ask_provider(self, request: Request) -> Completion:
         began = self._clock()
         provider = self._providers[request.served_by]
 
@@ -152,7 +154,7 @@ class Journal:
             self._keep(
                 Answered(
                     request=request,
-                    prompt_hash=key[1],
+                    prompt_hash=prompt_hash(request),
                     provider=provider.name,
                     completion=completion,
                     usd=self._usd(request.model, completion),
@@ -187,10 +189,11 @@ class Journal:
         if record["kind"] == Kind.TEXT:
             self._texts[bytes.fromhex(record["sha256"])] = span
             return
-        key = record["id"], record["prompt_hash"]
-        if record["completion"]["stop_reason"] != StopReason.CANCELLED:
+        key = _key(record["id"], record["prompt_hash"])
+        if record["completion"]["stop_reason"] == StopReason.CANCELLED:
+            self._cancelled.add(key)
+        else:
             self._calls[key] = span
-        self._known.add(key)
         self._order.append(span)
         self._count(record)
 
@@ -217,3 +220,8 @@ class Journal:
         if usd is None:
             usd = usd_of(asked_for, completion.usage, self._prices)
         return None if usd is None else usd * (1 - completion.discount)
+
+
+def _key(request_id: str, prompt: str) -> Key:
+    """Return a key of 16 bytes: there may be a million of them."""
+    return hashlib.blake2b(f"{request_id}\0{prompt}".encode(), digest_size=16).digest()

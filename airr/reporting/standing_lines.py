@@ -17,9 +17,9 @@ from airr.display.tables import (
     counted,
     failure_line,
     gain_in_words,
-    lines_of_spends,
     members_line,
     number,
+    spend_lines,
     with_warning,
 )
 from airr.reporting.standing import (
@@ -79,7 +79,7 @@ def _search(standing: Standing) -> Group:
         *([] if standing.shielded else [f"  candidates run {UNSHIELDED}"]),
         f"  {_open(standing.open)}",
         *([_learning(standing.learning)] if standing.learning else []),
-        *(f"  {line}" for line in lines_of_spends(standing.spent)),
+        *(f"  {line}" for line in spend_lines(standing.spent)),
         f"  {hours}",
     ]
     text = with_warning("\n".join(lines))

@@ -6,6 +6,7 @@ import pytest
 
 from airr.display.tables import compact, spend_lines
 from airr.records import Call
+from airr.summary import added, spend_by_role
 from tests.builders import NOON
 
 
@@ -19,12 +20,16 @@ def call(purpose: str, **fields: Any) -> Call:
     return Call(**plain | fields)
 
 
+def told(calls: list[Call]) -> list[str]:
+    return spend_lines(spend_by_role(calls))
+
+
 def test_each_role_has_a_line_and_their_sum_another():
     calls = [
         call("ideate"),
         *[call("implement", cache_read_tokens=200_000, cache_write_tokens=500)] * 12,
     ]
-    assert spend_lines(calls) == [
+    assert told(calls) == [
         "ideator        1 call  1.0k tokens in     0 cached   500 out  $0.25",
         "implementer  12 calls   18k tokens in  2.4M cached  6.0k out  $3.00",
         "together     13 calls   19k tokens in  2.4M cached  6.5k out  $3.25",
@@ -32,21 +37,21 @@ def test_each_role_has_a_line_and_their_sum_another():
 
 
 def test_one_role_alone_needs_no_sum_and_none_at_all_is_said():
-    assert len(spend_lines([call("ideate")])) == 1
-    assert spend_lines([]) == ["no model was asked yet"]
+    assert len(told([call("ideate")])) == 1
+    assert told([]) == ["no model was asked yet"]
 
 
 def test_calls_without_a_price_are_never_counted_as_free():
     unknown = call("ideate", usd=None)
-    assert spend_lines([unknown])[0].endswith("cost unknown")
-    mixed = spend_lines([unknown, unknown, call("ideate")])[0]
+    assert told([unknown])[0].endswith("cost unknown")
+    mixed = told([unknown, unknown, call("ideate")])[0]
     assert mixed.endswith("$0.25 and 2 calls of unknown cost")
 
 
 def test_calls_that_were_cancelled_are_counted_and_said():
     assert (
         "2 calls, 1 cancelled"
-        in spend_lines([call("implement"), call("implement", stop_reason="cancelled")])[0]
+        in told([call("implement"), call("implement", stop_reason="cancelled")])[0]
     )
 
 
@@ -56,3 +61,10 @@ def test_calls_that_were_cancelled_are_counted_and_said():
 )
 def test_counts_are_short(number: int, text: str):
     assert compact(number) == text
+
+
+def test_what_was_summed_up_before_is_gone_on_with():
+    calls = [call("ideate"), call("implement"), call("implement", usd=None)]
+    before, since = spend_by_role(calls[:2]), spend_by_role(calls[2:])
+    assert added(before, since) == spend_by_role(calls)
+    assert added({}, {}) == {}

@@ -32,9 +32,7 @@ with redirect_stderr(io.StringIO()), atheris.instrument_imports(include=[*CODE])
     from tests.fuzz.table import TARGETS
 
 
-def fuzz(
-    name: str, seconds: int, seed: int, corpus: Path, crashes: Path, log: Path
-) -> NoReturn:
+def fuzz(name: str, seconds: int, seed: int, corpus: Path, crashes: Path, log: Path) -> NoReturn:
     """Fuzz a target; this process ends within libFuzzer, whose account goes into `log`.
 
     Equal seeds try equal inputs, as many as there is time for; 0 is another one each time.
