@@ -100,6 +100,7 @@ def _to_come(rehearsal: Rehearsal) -> str:
         arrays=f"{_range(fewest, most)}; what is ready at one moment goes out as one array"
         f"{'' if rehearsal.largest_array else ' (MaxArraySize is not known now)'}",
         calls=f"{_asking(config, left)}{_range(*implementing)} for diffs",
+        **_preflights(config, left),
         **_policy_jobs(config, left),
         GPU_hours=f"{hours.gpu_most:.1f} at most, {hours.gpu_training:.1f} of them for training; "
         "retries of lost runs and runs of mended patches come on top",
@@ -126,6 +127,18 @@ def _asking(config: Config, left: Left) -> str:
     if isinstance(config, RlConfig):
         return ""
     return f"at least {ideator_calls(left, config.search)} for ideas; "
+
+
+def _preflights(config: Config, left: Left) -> dict[str, str]:
+    """Return what toy-scale runs feed the nodes with, at their slowest: too few starve many."""
+    if not left.to_implement:
+        return {}
+    seconds, at_once = config.env.preflight.seconds, config.cluster.preflights
+    return {
+        "preflights": f"{left.to_implement} at least on this machine, {at_once} side by side "
+        f"(cluster.preflights): a codebase every {duration(seconds / at_once)} if each takes its "
+        f"limit of {duration(seconds)}"
+    }
 
 
 def _policy_jobs(config: Config, left: Left) -> dict[str, str]:

@@ -76,6 +76,9 @@ def test_the_script_shown_is_the_one_submitted_and_nothing_is_done(watched, tmp_
     assert "3 to propose, 3 to implement" in shown
     assert re.search(r"^runs +4: the baseline, 1 epoch of 3$", shown, re.MULTILINE)
     assert re.search(r"^calls .* 3 to 18 for diffs$", shown, re.MULTILINE)
+    assert re.search(
+        r"^preflights +3 at least on this machine, 2 side by side", shown, re.MULTILINE
+    )
     assert re.search(r"^GPU-hours +0.3 at most, 0.1 of them for training", shown, re.MULTILINE)
 
     done = airr("evolve", *arguments, cwd=place, environment=environment)
