@@ -302,9 +302,10 @@ IDEAS = {
     "crash": ("STEPS = int", 'assert "AIRR_STEPS" in os.environ, "too late"\nSTEPS = int', {}),
 }
 """`late` is best of all in a full run, and worst in a short one; `wild` is not to be believed."""
-SCREEN = [
+SCREEN = ["+env.shortened_by.TOY_STEPS=100", "search.screen.rungs=[0.2,0.5]"]
+SCREENED = [
     *("llm=offline", "cluster=local", "search.epochs=2", "search.ideas_per_epoch=6"),
-    *("+env.shortened_by.TOY_STEPS=100", "search.screen.rungs=[0.2,0.5]"),
+    *SCREEN,
 ]
 
 
@@ -315,7 +316,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def overrides(place: Path) -> list[str]:
-    return [*toy.make_campaign_env(place, IDEAS, TOLD), *SCREEN]
+    return [*toy.make_campaign_env(place, IDEAS, TOLD), *SCREENED]
 
 
 @pytest.fixture(scope="module")

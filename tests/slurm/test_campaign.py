@@ -18,6 +18,7 @@ from tests.campaigns import (
     what_came_of_it,
 )
 from tests.slurm.cluster import VirtualCluster
+from tests.test_screens import IDEAS, SCREEN, TOLD
 
 HASTE = ["llm=offline", "cluster=slurm", "cluster.tick_seconds=0.5", "cluster.lost_after_seconds=5"]
 KILLS = 20
@@ -36,12 +37,14 @@ def jobs_by_name(cluster: VirtualCluster) -> dict[str, set[str]]:
     return jobs
 
 
+@pytest.mark.parametrize("screen", [[], pytest.param(SCREEN, marks=pytest.mark.long)])
 def test_a_campaign_on_slurm_comes_to_the_same_as_one_on_this_machine(
-    cluster: VirtualCluster, tmp_path: Path
+    cluster: VirtualCluster, tmp_path: Path, screen: list[str]
 ):
     """Each batch is submitted once, and every log carries the array's id and the task's."""
-    env, log = toy.make_campaign_env(tmp_path), tmp_path / "log.txt"
-    search = ["search.epochs=2", "search.ideas_per_epoch=6", *env]
+    candidates = (IDEAS, TOLD) if screen else ()
+    env, log = toy.make_campaign_env(tmp_path, *candidates), tmp_path / "log.txt"
+    search = ["search.epochs=2", "search.ideas_per_epoch=6", *env, *screen]
     on_slurm = Command([*search, *HASTE, "campaign=slurm"], log, cluster.environment)
     here = Command([*search, "llm=offline", "cluster=local", "campaign=here"], log, {})
     on_slurm.finish()
@@ -49,7 +52,8 @@ def test_a_campaign_on_slurm_comes_to_the_same_as_one_on_this_machine(
     folder = tmp_path / "runs" / "slurm"
     assert what_came_of_it(folder) == what_came_of_it(tmp_path / "runs" / "here")
     runs = load(folder).runs
-    assert (runs.state == "completed").all()
+    assert bool(screen) == runs.rung.notna().any()
+    assert screen or (runs.state == "completed").all()
     assert runs.job_id.str.fullmatch(r"\d+_\d+").all()
     names = set(runs.batch)
     submitted = {name: ids for name, ids in jobs_by_name(cluster).items() if name in names}
