@@ -118,7 +118,7 @@ class CurveReader:
         return {
             tenth: total / count
             for tenth, (total, count) in sorted(self._sums.items())
-            if tenth <= self._reached
+            if tenth <= self._reached and math.isfinite(total)
         }
 
     def _read(self, line: bytes) -> None:

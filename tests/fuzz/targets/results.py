@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from airr.batch import Batch, PlannedRun, Race, Result
 from airr.checks.probe_report import ProbeReport
 from airr.cluster.protocol import TaskState, TaskStatus
 from airr.config import Metric
+from airr.curves import CurveOf, CurveReader, bar_of, hopeless
 from airr.executor.inbox import file_away, read_inbox
 from airr.executor.openruns import open_runs_of, recover_open_runs
 from airr.executor.plausibility import Scores
@@ -28,6 +30,7 @@ from tests.fuzz.target import JSON_WORDS, Target, own_folder
 from tests.reporting.ledgers import log_of
 
 NAME = "airr-abc-0001"
+LOSS_CURVE = CurveOf(name="loss", minimize=True)
 
 
 @cache
@@ -108,6 +111,18 @@ def _reported(data: bytes) -> None:
         assert json.dumps(found, allow_nan=False)
 
 
+def _growing_log(data: bytes) -> None:
+    whole, pieces = CurveReader(LOSS_CURVE), CurveReader(LOSS_CURVE)
+    whole.feed(data)
+    size = 1 + len(data) % 97
+    for at in range(0, len(data), size):
+        pieces.feed(data[at : at + size])
+    assert pieces.curve == whole.curve, "a log is the same in whatever pieces it comes"
+    assert all(map(math.isfinite, whole.curve.values()))
+    bar = bar_of([whole.curve], quantile=0.5, first=10, least=1, minimize=True)
+    assert hopeless(whole.curve, bar, minimize=True) is None, "no curve is worse than itself"
+
+
 def _curve(data: bytes) -> None:
     curve = curve_of(data.decode(errors="replace"))
     if curve:
@@ -179,6 +194,16 @@ TARGETS = (
         read=_curve,
         seeds=lambda: (log_of(20).encode(), b"iter: 5, val_loss=3.25e0\niter: 6 val_loss: nan"),
         words=(b"step 1 ", b"loss ", b"val_loss: ", b"1e999", b"nan", "\u0663".encode()),
+    ),
+    Target(
+        name="growing_log",
+        reads=("airr.curves.CurveReader",),
+        read=_growing_log,
+        seeds=lambda: (
+            b"".join(b"step %d/200 loss %.3f\n" % (n, 5 - n / 100) for n in range(1, 201, 9)),
+            b"STEP: 5/10 loss=1e9\nstep 6 / 10 loss 2e-3\n",
+        ),
+        words=(b"step 1/2 ", b"step 100/100 ", b"loss ", b"loss: -", b"1e308", b"nan", b"\n"),
     ),
     Target(
         name="probe_report",
