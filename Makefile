@@ -17,8 +17,8 @@ DRAW = $(BIN)/python analysis/$(1).py --output analysis/figures
 LINES = --references $(EXAMPLE)/references.yaml
 
 # benchmarks in the order of docs/measurements.md; the last two boot a real Slurm, as root
-BENCHMARKS := patching llm_cost search ensemble screens early_stopping status rl ledger overhead \
-  startup utilisation scheduler_calls
+BENCHMARKS := patching llm_cost search search_campaigns ensemble screens \
+  early_stopping status rl ledger overhead startup utilisation scheduler_calls
 
 .PHONY: help install evolve test test-long soak benchmarks attacks fuzz check format figures \
   slurm-up slurm-down slurm-env clean

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -75,7 +76,7 @@ def course_in(folder: Path) -> Course:
     return Course(
         gains=tuple(_best_so_far(gains)),
         failed=1 - sum(map(len, gains)) / len(ideas),
-        better=statistics.mean(gain > 0 for epoch in gains for gain in epoch),
+        better=statistics.mean([gain > 0 for epoch in gains for gain in epoch] or [0]),
     )
 
 
@@ -95,14 +96,16 @@ def main() -> None:
     parser.add_argument("--ideas", type=int, default=6)
     parser.add_argument("--root", type=Path, default=Path("runs/search_campaigns"))
     parser.add_argument("--plot", type=Path, help="an SVG to write (needs matplotlib)")
-    parser.add_argument("--quick", action="store_true", help="one seed, two epochs of two ideas")
+    parser.add_argument("--quick", action="store_true", help="two arms, one epoch of two ideas")
     asked: Any = parser.parse_args()
-    seeds, epochs, ideas = (1, 2, 2) if asked.quick else (asked.seeds, asked.epochs, asked.ideas)
-    airr("prepare", ENV, f"data={asked.root / 'data'}")
-    courses: dict[str, list[Course]] = {arm: [] for arm in ARMS}
-    todo = [Campaign(arm, seed) for seed in range(seeds) for arm in ARMS]
-    for one in track(todo, description="campaigns", console=Console(stderr=True)):
-        courses[one.arm].append(course_in(one.run(asked.root, epochs, ideas)))
+    arms, seeds, epochs, ideas = ARMS, asked.seeds, asked.epochs, asked.ideas
+    with TemporaryDirectory() as folder:
+        root = asked.root
+        if asked.quick:
+            root, arms, seeds, epochs, ideas = Path(folder), ("tree", RIVAL), 1, 1, 2
+        courses = run_all(
+            root, [Campaign(arm, n) for n in range(seeds) for arm in arms], epochs, ideas
+        )
     console = Console(width=150 if not sys.stdout.isatty() else None, highlight=False)
     title = f"{seeds} seeds, {epochs} epochs of {ideas} ideas, {ENV}"
     caption = "gain of the best score in nats; - best_of_n: paired, at the end"
@@ -110,6 +113,17 @@ def main() -> None:
     console.print(verdicts(courses, "seeds"))
     if asked.plot:
         draw(courses, asked.plot, "gain of the best score (nats)")
+
+
+def run_all(
+    root: Path, campaigns: Sequence[Campaign], epochs: int, ideas: int
+) -> dict[str, list[Course]]:
+    """Run campaigns one after the other, and return what came of them by arm."""
+    airr("prepare", ENV, f"data={root / 'data'}")
+    courses: dict[str, list[Course]] = {}
+    for one in track(campaigns, description="campaigns", console=Console(stderr=True)):
+        courses.setdefault(one.arm, []).append(course_in(one.run(root, epochs, ideas)))
+    return courses
 
 
 if __name__ == "__main__":
