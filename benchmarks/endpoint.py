@@ -38,7 +38,7 @@ def main() -> None:
     """Serve until standard input ends."""
     latency = float(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
-        model = Model(catalogue_of(Path(folder)), Cost())
+        model = Model(catalogue_of(Path(folder), only_sound=True), Cost())
 
     def answer(asked: Asked) -> Reply:
         if is_ideation(asked):

@@ -11,7 +11,7 @@ soon as they are submitted (benchmarks/instant.py).
   side for each idea; as none of them takes any time, all ten are judged.
 - `0 s, 16`: the model is asked through OpenAI's SDK over HTTP, from a server in a process of its
   own whose answers begin after so many seconds, with so many requests in flight; one diff for each
-  idea. `ideal` is how long the answers take if they never wait for the head.
+  idea, which passes. `ideal` is how long the answers take if they never wait for the head.
 
 `head` is what the process and its children used of a processor from its first import on, less what
 the stand-ins within it used; `start` is the part of it that an empty campaign takes.
