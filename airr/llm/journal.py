@@ -224,4 +224,5 @@ class Journal:
 
 def _key(request_id: str, prompt: str) -> Key:
     """Return a key of 16 bytes: there may be a million of them."""
-    return hashlib.blake2b(f"{request_id}\0{prompt}".encode(), digest_size=16).digest()
+    text = f"{request_id}\0{prompt}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).digest()

@@ -30,8 +30,8 @@ def elision_added(hunk: Hunk, lines: Sequence[str]) -> str | None:
             continue
         text = line.text.strip()
         is_body = text == "..." and above.endswith((":", '"""'))
-        is_short = line.op is Op.ADDED and is_elision(text) and not is_body
-        if is_short and all(text != known.strip() for known in lines):
+        abbreviates = line.op is Op.ADDED and is_elision(text) and not is_body
+        if abbreviates and all(text != known.strip() for known in lines):
             return line.text
         above = text or above
     return None
