@@ -46,6 +46,8 @@ from benchmarks.measured import in_bytes, in_seconds, machine, on_disk, processo
 
 PER_EPOCH = 100
 IDEAS_PER_CALL = 10
+WARMING = 1
+"""Answers that the rest wait for, which share its prompt's beginning: in each epoch, and once."""
 ONE = "--one"
 """What makes this script run a single campaign: its `Load` as JSON follows."""
 
@@ -77,8 +79,10 @@ class Load:
         """Return how many seconds the answers take at least."""
         if self.latency is None:
             return None
-        rounds = 1 + math.ceil(min(PER_EPOCH, self.ideas) * self.samples / self.in_flight)
-        return self.epochs * rounds * self.latency
+        ideas = min(PER_EPOCH, self.ideas)
+        asked = math.ceil((math.ceil(ideas / IDEAS_PER_CALL) - 1) / self.in_flight)
+        written = math.ceil(ideas * self.samples / self.in_flight)
+        return (self.epochs * (WARMING + asked + written) + WARMING) * self.latency
 
     @property
     def settings(self) -> list[str]:
@@ -92,7 +96,8 @@ class Load:
         return [
             *llm, f"search.epochs={self.epochs}", f"search.ideas_per_epoch={per_epoch}",
             f"search.ideas_per_call={IDEAS_PER_CALL}", f"implement.samples={self.samples}",
-            f"implement.concurrent_ideas={self.in_flight}", "campaign=load",
+            f"implement.concurrent_ideas={self.in_flight}", "implement.repair_runs=0",
+            "campaign=load",
         ]  # fmt: skip
 
 
