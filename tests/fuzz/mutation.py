@@ -128,7 +128,7 @@ def _changed_table(data: bytes, rng: Random) -> bytes:
         table = pq.read_table(io.BytesIO(data))
         names = table.column_names
     except (pa.ArrowException, OSError, ValueError):  # a name that is no UTF-8 is the last
-        names = []
+        return _changed_bytes(data, (), rng)
     if not names:
         return _changed_bytes(data, (), rng)
     at = rng.randrange(len(names))

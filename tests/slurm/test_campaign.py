@@ -42,8 +42,10 @@ def test_a_campaign_on_slurm_comes_to_the_same_as_one_on_this_machine(
     cluster: VirtualCluster, tmp_path: Path, screen: list[str]
 ):
     """Each batch is submitted once, and every log carries the array's id and the task's."""
-    candidates = (IDEAS, TOLD) if screen else ()
-    env, log = toy.make_campaign_env(tmp_path, *candidates), tmp_path / "log.txt"
+    log = tmp_path / "log.txt"
+    env = (
+        toy.make_campaign_env(tmp_path, IDEAS, TOLD) if screen else toy.make_campaign_env(tmp_path)
+    )
     search = ["search.epochs=2", "search.ideas_per_epoch=6", *env, *screen]
     on_slurm = Command([*search, *HASTE, "campaign=slurm"], log, cluster.environment)
     here = Command([*search, "llm=offline", "cluster=local", "campaign=here"], log, {})
