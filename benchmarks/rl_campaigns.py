@@ -38,7 +38,7 @@ from airr.policy.settings import parse_rl_config
 from airr.records import Idea, OutcomeRow, Scored, outcomes_of
 from airr.significance import half_interval
 from airr.workspace import Workspace
-from benchmarks.campaigns import airr
+from benchmarks.campaigns import airr, finished
 
 ARMS: Mapping[str, Sequence[str]] = {
     "mean": [],
@@ -50,7 +50,6 @@ FIXED = [
     "rl.reward=gain",
     "rl.learning_rate=4e-4",
     "search.baseline_seeds=3",
-    "wandb.mode=disabled",
 ]
 WINDOW = 3
 COLUMNS: Mapping[str, str] = {
@@ -72,11 +71,9 @@ class Campaign:
 
     def run(self, root: Path, epochs: int, group: int) -> Path:
         """Take it to its end, from where it stands, and return its folder."""
-        name = f"{self.arm}-s{self.seed}"
         size = [f"rl.epochs={epochs}", f"rl.group_size={group}", f"seed={self.seed}"]
-        place = [f"root={root}", f"data={root / 'data'}", f"campaign={name}"]
-        airr("rl", *FIXED, *ARMS[self.arm], *size, *place)
-        return root / name
+        name = f"{self.arm}-s{self.seed}"
+        return finished("rl", root, name, *FIXED, *ARMS[self.arm], *size)
 
 
 def epochs_in(folder: Path) -> list[dict[str, float]]:

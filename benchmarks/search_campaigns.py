@@ -31,7 +31,7 @@ from airr.ledger import read_records
 from airr.parsing import parse_config
 from airr.records import Idea, OutcomeRow, Scored, outcomes_of
 from airr.workspace import Workspace
-from benchmarks.campaigns import airr
+from benchmarks.campaigns import airr, finished
 from benchmarks.search import RIVAL, Course, draw, table_of, verdicts
 
 ARMS = (
@@ -56,9 +56,7 @@ class Campaign:
         """Take it to its end, from where it stands, and return its folder."""
         name = f"{self.arm.replace(' search.base=', '-')}-s{self.seed}"
         size = [f"search.epochs={epochs}", f"search.ideas_per_epoch={ideas}", f"seed={self.seed}"]
-        place = [f"root={root}", f"data={root / 'data'}", f"campaign={name}"]
-        airr("evolve", ENV, *f"search={self.arm}".split(), *size, *place, "wandb.mode=disabled")
-        return root / name
+        return finished("evolve", root, name, ENV, *f"search={self.arm}".split(), *size)
 
 
 def course_in(folder: Path) -> Course:
