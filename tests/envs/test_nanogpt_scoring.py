@@ -4,6 +4,7 @@ import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from airr.parsing import parse_config
 from airr.records import Reason
 from tests.envs import nanogpt
 
-# Code that finds the pipe to the scorer, as a hostile model.py might.
+# Code that finds the pipe to the scorer, or the memory of its answers, as a hostile model.py might.
 FIND_PIPE = """
 import os, stat
 def pipes():
@@ -32,6 +33,20 @@ def write_to_all(data):
             os.write(number, data)
         except OSError:
             pass
+"""
+
+
+SAY = """
+import struct, time
+write_to_all(b"say:" + struct.pack("<3I", {rows}, {columns}, {size}))
+time.sleep(20)
+"""
+FIND_MEMORY = """
+import os
+def descriptor():
+    for name in os.listdir("/proc/self/fd"):
+        if os.readlink(f"/proc/self/fd/{name}").startswith("/memfd:logits"):
+            return int(name)
 """
 
 
@@ -55,7 +70,7 @@ def run(checkpoint: Path, data: Path, tmp_path: Path) -> Callable[..., dict[str,
     """Score the checkpoint with a codebase in which some files are replaced."""
 
     def score(files: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
-        codebase = nanogpt.candidate(tmp_path / "codebase", files or {})
+        codebase = nanogpt.candidate(Path(mkdtemp(dir=tmp_path)) / "codebase", files or {})
         return nanogpt.score(checkpoint, data / "preflight_sealed", codebase=codebase, **options)
 
     return score
@@ -204,10 +219,62 @@ def test_a_predictor_that_reads_nothing_and_writes_for_ever_is_ended(run: Any):
 
 
 def test_an_answer_of_impossible_size_is_not_received(run: Any):
-    start = FIND_PIPE + "write_to_all(b'say:' + bytes([255]) * 8)\n"
+    start = FIND_PIPE + "write_to_all(b'say:' + bytes([255]) * 12)\n"
     reason, detail = failure(run(model_py(start=start)))
     assert reason is Reason.CRASH
     assert "[4294967295, 4294967295]" in detail
+
+
+def test_answers_that_change_while_they_are_read_gain_nothing(run: Any, honest: float):
+    """A sum over small numbers and a target among great ones would be a loss below zero."""
+    start = FIND_MEMORY + (
+        "import mmap, threading\n"
+        "def flip():\n"
+        "    shared = mmap.mmap(descriptor(), 1 << 18)\n"
+        "    while True:\n"
+        "        for high in (b'\\0\\0\\xa0\\xc1', b'\\0\\0\\xa0\\x41'):\n"
+        "            shared[:] = high * (1 << 16)\n"
+        "threading.Thread(target=flip, daemon=True).start()\n"
+    )
+    report = run(model_py(start=start), compared=0, tolerance=1e9)
+    assert report["metric"] > honest + 0.1
+
+
+def test_answers_that_were_cut_off_are_a_crash(run: Any):
+    start = (
+        FIND_PIPE
+        + FIND_MEMORY
+        + ("os.truncate(descriptor(), 1000)\n" + SAY.format(rows=63, columns=256, size=4))
+    )
+    reason, detail = failure(run(model_py(start=start)))
+    assert reason is Reason.CRASH
+    assert "cut off the memory" in detail
+
+
+def test_answers_in_numbers_of_another_size_are_no_answers(run: Any):
+    start = FIND_PIPE + SAY.format(rows=63, columns=256, size=8)
+    reason, detail = failure(run(model_py(start=start)))
+    assert reason is Reason.CRASH
+    assert "numbers of 8 bytes" in detail
+
+
+def test_bfloat16_is_scored_as_what_it_stands_for(run: Any, honest: float):
+    found, same = (
+        run(model_py(old=LOGITS, new=f"{LOGITS}        logits = logits.bfloat16(){wider}\n"))
+        for wider in ("", ".float()")
+    )
+    assert found["metric"] == same["metric"]
+    assert found["metric"] == pytest.approx(honest, abs=1e-3)
+
+
+def test_losses_of_as_many_columns_as_gpt2_are_right():
+    """As many rows as several threads share."""
+    torch.manual_seed(0)
+    logits, targets = 5 * torch.randn(100, 50_304), torch.randint(50_257, (100,))
+    expected = torch.nn.functional.cross_entropy(logits.double(), targets, reduction="none")
+    with nanogpt.modules(nanogpt.SEALED, "losses") as (losses,):
+        found = losses.cross_entropy(logits.numpy(), targets.numpy().astype(np.uint16))
+    assert found == pytest.approx(expected.numpy(), abs=1e-5)
 
 
 def test_a_crash_is_told_with_its_last_lines(run: Any):

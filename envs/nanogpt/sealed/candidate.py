@@ -1,7 +1,8 @@
 """The predictor process as the scorer sees it: a stranger at the other end of three pipes.
 
-Every byte it sends is hostile input. Reads are bounded in size by the question and in time by
-one deadline; whatever else happens is a `CandidateFailed`.
+Logits come through memory that both share: those of GPT-2 are 132 GB for each GPU, more than a pipe
+carries in time. Every byte is hostile input. Reads are bounded in size by the question and in time
+by one deadline; whatever else happens is a `CandidateFailed`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import wire
+from crew import over_rows
 from numpy.typing import NDArray
 from verdict import CandidateFailed
+
+Logits = NDArray[np.float32] | NDArray[np.uint16]
+"""Logits as float32, or the bits of bfloat16."""
 
 STDERR_BYTES = 8192
 """How much of the end of what it printed is kept."""
@@ -36,17 +41,30 @@ class Candidate:
     """A running predictor. Use as a context manager: it does not outlive the block."""
 
     def __init__(
-        self, argv: Sequence[str], *, cwd: Path, deadline: float, start_seconds: float
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        largest_answer: int,
+        deadline: float,
+        start_seconds: float,
     ) -> None:
-        """Start it. `deadline` is a reading of time.monotonic().
+        """Start it, with the file descriptor of the shared memory as last argument.
 
-        Its first answer must come within `start_seconds`: loading is no time to train in.
+        It is never asked for more than `largest_answer` logits at once; of the memory for them only
+        what is written is taken. `deadline` is a reading of time.monotonic(). Its first answer must
+        come within `start_seconds`: loading is no time to train in.
         """
+        largest = largest_answer * WIDEST * max(wire.NUMBERS)
+        self._memory = os.memfd_create("logits")
+        os.truncate(self._memory, largest)
+        self._received = np.empty(largest, np.uint8)
         self._deadline = deadline
         self._ready_by = time.monotonic() + start_seconds
         self._process = subprocess.Popen(
-            argv,
+            [*argv, str(self._memory)],
             cwd=cwd,
+            pass_fds=(self._memory,),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -67,6 +85,7 @@ class Candidate:
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe:
                 pipe.close()
+        os.close(self._memory)
 
     def ask(self, tokens: NDArray[np.uint16], *, fresh: bool) -> None:
         """Send tokens [B, T]: the beginning of new sequences, or what comes next in them."""
@@ -79,9 +98,13 @@ class Candidate:
             except BrokenPipeError:
                 raise self._failure() from None
 
-    def answer(self, rows: int, vocab_size: int) -> NDArray[np.float32]:
-        """Receive the logits [rows, columns] for the last question, columns >= vocab_size."""
-        magic, told_rows, columns = wire.ANSWER.unpack(self._read(wire.ANSWER.size))
+    def answer(self, rows: int, vocab_size: int) -> Logits:
+        """Receive the logits [rows, columns] for the last question, columns >= vocab_size.
+
+        They are a copy, which lasts until the next answer: what the predictor writes into the
+        memory from now on changes nothing.
+        """
+        magic, told_rows, columns, size = wire.ANSWER.unpack(self._read(wire.ANSWER.size))
         if magic != wire.ANSWER_MAGIC:
             raise CandidateFailed("crash", "the predictor sent bytes that are no answer")
         if told_rows != rows or not vocab_size <= columns <= WIDEST * vocab_size:
@@ -90,9 +113,19 @@ class Candidate:
                 f"the model answered with logits of shape [{told_rows}, {columns}]: "
                 f"asked for were {rows} rows of {vocab_size} columns",
             )
-        data = self._read(rows * columns * 4)
+        if size not in wire.NUMBERS:
+            raise CandidateFailed("crash", f"the predictor answered in numbers of {size} bytes")
+        logits = self._received[: rows * columns * size].view(wire.NUMBERS[size])
+        logits = logits.reshape(rows, columns)
+
+        def copy(part: slice) -> None:
+            offset = part.start * columns * size
+            if os.preadv(self._memory, [logits[part]], offset) < logits[part].nbytes:
+                raise CandidateFailed("crash", "the predictor cut off the memory of its answers")
+
+        over_rows(copy, rows, columns)
         self._ready_by = self._deadline
-        return np.frombuffer(data, wire.LOGIT).reshape(rows, columns)
+        return logits
 
     def _read(self, size: int) -> bytearray:
         data = bytearray(size)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from candidate import Candidate
+from candidate import Candidate, Logits
+from crew import over_rows
 from numpy.typing import NDArray
 from validation import Tokens
 from verdict import CandidateFailed
@@ -43,21 +44,37 @@ def show_whole(candidate: Candidate, sequences: Tokens, vocab_size: int, at_once
     )
 
 
-def cross_entropy(logits: NDArray[np.float32], targets: Tokens) -> Losses:
+def cross_entropy(logits: Logits, targets: Tokens) -> Losses:
     """Return the loss of each row in nats, normalising here what may not be normalised.
+
+    What stands in `logits` is used up.
 
     Raises:
         CandidateFailed: a row holds NaN or infinity, or gives its target no probability.
     """
-    with np.errstate(invalid="ignore"):  # a NaN may signal, too
-        rows = logits.astype(np.float64)
-        rows -= rows.max(axis=1, keepdims=True)
-    of_targets = rows[np.arange(len(rows)), targets]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        losses = np.log(np.exp(rows, out=rows).sum(axis=1)) - of_targets
+    parts = over_rows(lambda part: _losses(logits[part], targets[part]), *logits.shape)
+    losses = np.concatenate(parts)
     bad = int((~np.isfinite(losses)).sum())
     if bad:
         raise CandidateFailed(
             "not_finite", f"{bad} of {len(losses)} predictions held NaN, infinity or zero chance"
         )
     return losses
+
+
+def _losses(logits: Logits, targets: Tokens) -> Losses:
+    """Return the loss of each row, NaN or infinity where its logits give none."""
+    rows = _widened(logits)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        rows -= rows.max(axis=1, keepdims=True)
+        of_targets = rows[np.arange(len(rows)), targets].astype(np.float64)
+        return np.log(np.exp(rows, out=rows).sum(axis=1).astype(np.float64)) - of_targets
+
+
+def _widened(logits: Logits) -> NDArray[np.float32]:
+    """Return logits as float32, of which bfloat16 is the upper half."""
+    if logits.dtype == np.float32:
+        return logits
+    wide = logits.astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)

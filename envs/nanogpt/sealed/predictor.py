@@ -1,12 +1,15 @@
 """Answer for a trained candidate: tokens in, logits out, in the candidate's own sandbox.
 
-    python predictor.py CODEBASE CHECKPOINT DEVICE
+    python predictor.py CODEBASE CHECKPOINT DEVICE MEMORY
+
+MEMORY is the file descriptor of the memory that answers are laid into.
 
 All that happens here is the candidate's to influence: its modules run in this process. So the
 scorer believes nothing but numbers of the right count, and this process never sees a token
 before it has answered for it.
 """
 
+import mmap
 import os
 import sys
 import traceback
@@ -63,14 +66,21 @@ def read(source: int, size: int) -> bytes:
     return data
 
 
-def write(sink: int, data: bytes | memoryview) -> None:
-    """Send all of the data."""
-    left = memoryview(data).cast("B")
-    while left:
-        left = left[os.write(sink, left) :]
+def lay_out(logits: torch.Tensor, memory: mmap.mmap) -> tuple[int, int, int]:
+    """Copy logits [..., V] to the beginning of the memory: rows, columns, bytes of a number.
+
+    What is too much for it is only told: the scorer refuses it.
+    """
+    logits = logits.flatten(0, -2)
+    if logits.dtype != torch.bfloat16:
+        logits = logits.float()
+    if logits.nbytes <= len(memory):
+        place = torch.frombuffer(memory, dtype=logits.dtype, count=logits.numel())
+        place.view(logits.shape).copy_(logits)
+    return *logits.shape, logits.itemsize
 
 
-def answer_all(model: torch.nn.Module, stream: Stream, device: str) -> None:
+def answer_all(model: torch.nn.Module, stream: Stream, memory: mmap.mmap, device: str) -> None:
     """Answer until the scorer hangs up."""
     source, sink = stream
     cache = None
@@ -80,22 +90,21 @@ def answer_all(model: torch.nn.Module, stream: Stream, device: str) -> None:
         tokens = torch.from_numpy(raw).view(sequences, count).to(device)
         with torch.autocast("cuda", torch.bfloat16, enabled=device != "cpu"):
             logits, cache = model(tokens, None if fresh else cache)
-        rows = logits.flatten(0, 1).float().cpu().contiguous().numpy()
-        write(sink, wire.ANSWER.pack(wire.ANSWER_MAGIC, *rows.shape))
-        write(sink, rows.data)
+        os.write(sink, wire.ANSWER.pack(wire.ANSWER_MAGIC, *lay_out(logits, memory)))
 
 
 def main() -> None:
     """Load the candidate and answer for it."""
-    codebase, checkpoint, device = sys.argv[1:]
+    codebase, checkpoint, device, descriptor = sys.argv[1:]
     stream = take_stream()
+    memory = mmap.mmap(int(descriptor), 0)
     if device != "cpu":
         torch.cuda.set_device(device)
     sys.path[0] = codebase
     try:
         model = load_model(checkpoint, device)
         with torch.inference_mode():
-            answer_all(model, stream, device)
+            answer_all(model, stream, memory, device)
     except (MemoryError, torch.OutOfMemoryError):
         traceback.print_exc()
         sys.exit(wire.OUT_OF_MEMORY_EXIT)

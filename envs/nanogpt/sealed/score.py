@@ -25,7 +25,7 @@ from settings import Settings
 from validation import read_validation
 from verdict import CandidateFailed, Score
 
-VERSION = "nanogpt-3"
+VERSION = "nanogpt-4"
 PREDICTOR = Path(__file__).resolve().parent / "predictor.py"
 
 
@@ -37,12 +37,15 @@ def score(spec: Mapping[str, Any], *, deadline: float) -> Score:
     # -I: neither PYTHON* variables nor the working directory decide what this process imports
     predictor = (spec["python"], "-I", "-B", str(PREDICTOR))
     argv = (*spec["candidate"], *predictor, spec["codebase"], str(checkpoint))
+    length = validation.sequences.shape[1] - 1
+    rows = max(settings.batch, settings.compared, settings.whole * length)
 
     def start(number: int) -> Candidate:
         device = f"cuda:{number}" if spec["gpus"] else "cpu"
         return Candidate(
             (*argv, device),
             cwd=Path(spec["codebase"]),
+            largest_answer=rows * validation.vocab_size,
             deadline=deadline,
             start_seconds=settings.start_seconds,
         )

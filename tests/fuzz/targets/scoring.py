@@ -69,18 +69,22 @@ def _checkpoints() -> tuple[bytes, ...]:
 
 
 def _frames(data: bytes) -> None:
-    """Send bytes as a predictor would, hang up, and score what came."""
+    """Lay bytes into memory behind a header as a predictor would, hang up, and score what came."""
     sealed = _nanogpt()
     candidate: Any = object.__new__(sealed.candidate.Candidate)
     source, sink = os.pipe()
     quiet, words = os.pipe()
+    memory = os.memfd_create("logits")
+    header = sealed.wire.ANSWER.size
     try:
-        os.write(sink, data[:60_000])
+        os.write(sink, data[:header])
+        os.write(memory, data[header:])
         for descriptor in (sink, words):
             os.close(descriptor)
         os.set_blocking(source, False)
         os.set_blocking(quiet, False)
         candidate._stdout, candidate._stderr, candidate._printed = source, quiet, b""
+        candidate._memory, candidate._received = memory, np.zeros(1000, np.uint8)
         candidate._deadline = candidate._ready_by = time.monotonic() + 5
         candidate._process = SimpleNamespace(wait=lambda timeout: -9)
         logits = candidate.answer(ROWS, VOCABULARY)
@@ -90,13 +94,14 @@ def _frames(data: bytes) -> None:
     except sealed.verdict.CandidateFailed as failed:
         raise Refused from failed
     finally:
-        os.close(source)
-        os.close(quiet)
+        for descriptor in (source, quiet, memory):
+            os.close(descriptor)
 
 
-def _frame(*values: float) -> bytes:
-    numbers = (values * (ROWS * VOCABULARY))[: ROWS * VOCABULARY]
-    return struct.pack("<4sII", b"say:", ROWS, VOCABULARY) + np.array(numbers, "<f4").tobytes()
+def _frame(*values: float, number: str = "<f4") -> bytes:
+    numbers = np.array((values * (ROWS * VOCABULARY))[: ROWS * VOCABULARY], number)
+    header = struct.pack("<4sIII", b"say:", ROWS, VOCABULARY, numbers.itemsize)
+    return header + numbers.tobytes()
 
 
 def _responses(data: bytes) -> None:
@@ -137,7 +142,12 @@ TARGETS = (
             "envs.nanogpt.sealed.losses.cross_entropy",
         ),
         read=_frames,
-        seeds=lambda: (_frame(0.5, 1.0), _frame(-1e30, 1e30), _frame(float("nan"))),
+        seeds=lambda: (
+            _frame(0.5, 1.0),
+            _frame(-1e30, 1e30),
+            _frame(float("nan")),
+            _frame(16256, 255, number="<u2"),
+        ),
         refusals=(Refused,),
         words=(b"say:", b"\x00\x00\x80\x7f", b"\x00\x00\x80\xff", b"\x01\x00\xa0\x7f"),
     ),
