@@ -66,7 +66,7 @@ class Submissions:
         self._clock = clock
         self._elapsed = elapsed
         self._open = open_runs
-        self._ready: list[Ready] = []
+        self._ready: dict[RunKey, Ready] = {}
         self._window = MOST_AT_ONCE
         self.coming = 0
         """Codebases that are being written: worth waiting for."""
@@ -74,11 +74,11 @@ class Submissions:
     @property
     def ready_tasks(self) -> int:
         """Return how many tasks the runs make that wait to be submitted."""
-        return tasks_of(self._ready, self._settings.pack)
+        return tasks_of([*self._ready.values()], self._settings.pack)
 
     def add(self, codebase: Codebase, key: RunKey, exclude_nodes: tuple[str, ...]) -> None:
-        """Let a run wait for its submission."""
-        self._ready.append(Ready(codebase, key, exclude_nodes, self._elapsed()))
+        """Let a run wait for its submission; one that waits already goes on waiting."""
+        self._ready.setdefault(key, Ready(codebase, key, exclude_nodes, self._elapsed()))
 
     def are_due(self) -> bool:
         """Tell whether something waits that should go out now."""
@@ -93,7 +93,7 @@ class Submissions:
                 tick_seconds=self._settings.tick_seconds,
             ),
             coming=self.coming,
-            waited_seconds=self._elapsed() - min(one.since for one in self._ready),
+            waited_seconds=self._elapsed() - min(one.since for one in self._ready.values()),
             patience_seconds=self._settings.gather_seconds,
         )
 
@@ -101,11 +101,11 @@ class Submissions:
         """Put ready runs that make at most `most` tasks on record as batches."""
         pack = self._settings.pack
         most = min(most, self._window, max(1, MOST_AT_ONCE // pack))
-        groups = groups_to_submit(self._ready, pack=pack, most=most, is_due=self._is_due)
-        gone = {one for group in groups for one in group}
-        self._ready = [one for one in self._ready if one not in gone]
+        groups = groups_to_submit(self._ready.values(), pack=pack, most=most, is_due=self._is_due)
         batches: list[Batch] = []
         for group in groups:
+            for one in group:
+                del self._ready[one.key]
             batch = self._batch_of(group)
             folder = self._workspace.batch(batch.name)
             folder.mkdir()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airr.batch import Plan
+from airr.batch import Batch, Plan
 from airr.book import Book
 from airr.cluster.local import Local
 from airr.cluster.protocol import TaskState
@@ -220,6 +220,29 @@ async def test_runs_cut_short_with_their_head_are_run_again(workspace: Workspace
     assert runs["e00-i000.r0.a0"] is RunState.LOST
     assert runs["e00-i000.r0.a1"] is RunState.COMPLETED
     assert len(read_records(workspace.ledger, OutcomeRow)) == 3
+
+
+async def test_what_waits_to_be_run_again_is_not_run_twice_for_being_asked_for(
+    workspace: Workspace,
+):
+    codebase = put(workspace, "e00-i000", toy.tree("import time; time.sleep(2)\n" + toy.HONEST))
+    plan = plan_of(workspace, budget_seconds=20.0)
+    async with head(workspace, plan) as scheduler:
+        waiting = asyncio.create_task(scheduler.run(codebase))
+        await until(lambda: any(workspace.jobs.rglob("*.alive")))
+        waiting.cancel()
+    cluster = this_machine()
+    cluster.is_silent = True
+    async with head(workspace, plan, cluster=cluster) as scheduler:
+        await until(lambda: not scheduler.open)  # the first head's attempt counts as lost
+        assert scheduler.ready_tasks == 1
+        waiting = asyncio.create_task(scheduler.run(codebase))
+        await asyncio.sleep(0.2)
+        cluster.is_silent = False
+        assert isinstance(await waiting, Scored)
+    records = [Batch.from_json(one.read_bytes()) for one in workspace.jobs.rglob("batch.json")]
+    run = [planned.key.name for record in records for planned in record.runs]
+    assert sorted(run) == ["e00-i000.r0.a0", "e00-i000.r0.a1"]
 
 
 async def test_a_clock_that_goes_backwards_lets_nobody_wait_for_ever(workspace: Workspace):
