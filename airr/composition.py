@@ -98,6 +98,8 @@ def _explained(error: Exception, known: Sequence[str]) -> str:
     if found := UNKNOWN.search(said):
         if found[1] in ADDED:
             return f"unknown setting {found[1]}: it is added, as +{found[1]}=..."
+        if found[1] in known:
+            return f"{found[1]} is not chosen by name here: set what --help lists below {found[1]}"
         near = difflib.get_close_matches(found[1], known, n=1)
         hint = f"did you mean {near[0]}?" if near else "--help lists what there is"
         return f"unknown setting {found[1]}: {hint}"

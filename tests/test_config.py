@@ -208,3 +208,8 @@ def test_a_file_that_is_closed_to_patches_is_reserved_beside_the_scorer():
 def test_a_command_line_that_does_not_compose_is_explained(argument: str, message: str):
     with pytest.raises(ConfigError, match=message):
         compositions("evolve", [argument])
+
+
+def test_a_search_is_not_chosen_by_name_where_there_is_but_one():
+    with pytest.raises(ConfigError, match=r"^search is not chosen by name here: set what --help"):
+        compositions("rl", ["search=tree"])
