@@ -66,9 +66,13 @@ def cluster_of(workspace: Workspace) -> Cluster:
     """Return the scheduler that a campaign runs on, as its campaign.yaml says.
 
     Raises:
-        AirrError: the folder holds no campaign, or this machine cannot reach its scheduler.
+        AirrError: the folder holds no campaign, or an imported one, or this machine cannot reach
+            its scheduler.
     """
-    own = parse_cluster(read_charter(workspace).section("cluster")).own
+    charter = read_charter(workspace)
+    if charter.is_imported:
+        raise WorkspaceError(f"campaign {workspace.name} was imported: it has no jobs to cancel")
+    own = parse_cluster(charter.section("cluster")).own
     if isinstance(own, SlurmSettings):
         from airr.cluster.slurm import Slurm  # noqa: PLC0415 - only where it is asked for
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from airr.cancellation import cluster_of
 from airr.charter import existing_charter, read_charter
 from airr.errors import AirrError
 from airr.exchange.files import Fault, read_rows, write_rows
@@ -319,7 +320,7 @@ def test_a_campaign_goes_out_and_comes_back_and_its_best_ideas_are_measured_anew
     assert set(tables.runs.idea_id) == {*tables.ideas.id, "baseline"}
 
 
-def test_what_was_imported_is_told_as_such_and_neither_gone_on_with_nor_verified(tmp_path: Path):
+def test_what_was_imported_is_told_as_such_and_neither_gone_on_with_nor_cancelled(tmp_path: Path):
     workspace = Workspace(tmp_path / "paper")
     import_file(lines(tmp_path / "t.jsonl", [raw(), raw(epoch=1)]), workspace, ALL, 0.48)
     screen = Console(width=100, record=True)
@@ -335,6 +336,8 @@ def test_what_was_imported_is_told_as_such_and_neither_gone_on_with_nor_verified
         existing_charter(workspace, {}, env_sha256="", data_sha256="")
     with pytest.raises(AirrError, match="its codebases are not here"):
         read_search(workspace)
+    with pytest.raises(AirrError, match="was imported: it has no jobs"):
+        cluster_of(workspace)
 
 
 def test_ideas_about_another_task_are_not_forked(tmp_path: Path):
