@@ -41,7 +41,17 @@ from airr.executor.results import (
 )
 from airr.executor.submissions import Submissions
 from airr.executor.verdicts import Absence, Verdict, verdict_of
-from airr.records import BASELINE, INFRASTRUCTURE, Codebase, Failed, Outcome, RunKey, Scored, row_of
+from airr.records import (
+    BASELINE,
+    INFRASTRUCTURE,
+    Codebase,
+    Failed,
+    Outcome,
+    Reason,
+    RunKey,
+    Scored,
+    row_of,
+)
 from airr.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -287,9 +297,11 @@ class Scheduler:
         return [screening, row_of(outcome)] if is_over else [screening]
 
     def _is_retried(self, outcome: Outcome) -> bool:
+        """Tell whether a run is tried again; no campaign can do without its baseline."""
+        passing = INFRASTRUCTURE | ({Reason.CANCELLED} if outcome.idea_id == BASELINE else set())
         return (
             isinstance(outcome, Failed)
-            and outcome.reason in INFRASTRUCTURE
+            and outcome.reason in passing
             and outcome.attempt - self._book.mended(outcome) < self._settings.max_retries
         )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 from airr.batch import Batch, Plan
 from airr.book import Book
 from airr.cluster.local import Local
-from airr.cluster.protocol import TaskState
+from airr.cluster.protocol import JobArray, TaskState, TaskStatus
 from airr.cluster.slots import Machine, Slots
 from airr.config import Cluster, LocalSettings, Sandbox
 from airr.config import Scheduler as SchedulerName
@@ -23,7 +23,17 @@ from airr.llm.catalogue import Catalogue
 from airr.llm.journal import Journal
 from airr.llm.offline import Offline
 from airr.llm.protocol import Purpose
-from airr.records import Codebase, Failed, OutcomeRow, Reason, Run, RunState, Scored, Withheld
+from airr.records import (
+    BASELINE,
+    Codebase,
+    Failed,
+    OutcomeRow,
+    Reason,
+    Run,
+    RunState,
+    Scored,
+    Withheld,
+)
 from airr.workspace import Workspace, write_atomically
 from tests import toy
 from tests.builders import LOSS
@@ -68,6 +78,18 @@ class Moody(Local):
 
     is_silent = False
     complaint = "no controller"
+    cancelled: tuple[str, ...] = ()
+    """Arrays that somebody has cancelled by hand."""
+
+    async def survey(
+        self, arrays: Collection[JobArray]
+    ) -> Mapping[str, Mapping[int, TaskStatus]] | None:
+        found = await super().survey(arrays)
+        told = TaskStatus(state=TaskState.CANCELLED)
+        return found and {
+            name: dict.fromkeys(tasks, told) if name in self.cancelled else tasks
+            for name, tasks in found.items()
+        }
 
     async def largest_array(self) -> int | None:
         return None if self.is_silent else await super().largest_array()
@@ -286,6 +308,25 @@ async def test_infrastructure_that_keeps_failing_ends_as_a_failed_outcome(worksp
     assert (outcome.reason, outcome.attempt) == (Reason.SCORER_ERROR, SETTINGS.max_retries)
     assert len(read_records(workspace.ledger, OutcomeRow)) == 1
     assert len(read_records(workspace.ledger, Run)) == SETTINGS.max_retries + 1
+
+
+async def test_a_cancelled_idea_has_failed_and_a_cancelled_baseline_is_run_again(
+    workspace: Workspace,
+):
+    slow = toy.tree("import time; time.sleep(2)\n" + toy.HONEST)
+    codebases = [put(workspace, name, slow) for name in (BASELINE, "e00-i000")]
+    cluster = this_machine()
+    async with head(
+        workspace, plan_of(workspace, budget_seconds=20.0), cluster=cluster
+    ) as scheduler:
+        waiting = [asyncio.create_task(scheduler.run(one)) for one in codebases]
+        await until(lambda: len(list(workspace.jobs.rglob("*.alive"))) == 2)
+        cluster.cancelled = tuple({run.batch.name for run in scheduler.open.values()})
+        await cluster.cancel(scheduler.open_arrays())
+        baseline, idea = await asyncio.gather(*waiting)
+    assert isinstance(baseline, Scored)
+    assert isinstance(idea, Failed)
+    assert idea.reason is Reason.CANCELLED
 
 
 async def test_an_idea_that_crashes_is_not_tried_again(workspace: Workspace):
