@@ -23,10 +23,11 @@ from airr.errors import WorkspaceError
 from airr.loop import Loop
 from airr.policy.asking import Answers, prompt_for
 from airr.policy.checkpoints import checkpoint_name, is_whole, rotate
-from airr.policy.lessons import Taught, Teacher, taught, without
-from airr.policy.orders import Lesson, Message, Order, StageKind, StageResult, result_in
+from airr.policy.lessons import Taught
+from airr.policy.orders import Message, Order, StageKind, StageResult, result_in, stage_name
 from airr.policy.rollouts import read_group
-from airr.policy.settings import Late, Prompt, RlConfig
+from airr.policy.schooling import Schooling, rollouts_of
+from airr.policy.settings import Prompt, RlConfig
 from airr.policy.stages import Stages, orders_in, put_down_failure
 from airr.records import Idea, Outcome, Scored, Update, row_of
 from airr.researcher.questions import Questions
@@ -79,6 +80,10 @@ class Reinforcement(Loop[RlConfig]):
         return self.stages.waits and (runs or not self.executor.is_at_work)
 
     @property
+    def _schooling(self) -> Schooling:
+        return Schooling(self.workspace, self.book, self.config.env.metric, self.config.rl)
+
+    @property
     def stage(self) -> str:
         """Return which stage has a job of its own out."""
         return self.stages.doing
@@ -95,8 +100,8 @@ class Reinforcement(Loop[RlConfig]):
         prompt = self._prompt(epoch, baseline)
         checkpoint = await self._weights_before(epoch)
         order = partial(self._sampling, epoch, prompt, checkpoint)
-        await self._stage(_sampling_stage(epoch), order)
-        group = read_group(self._rollouts(epoch), READ_FOR_IDEAS)
+        await self._stage(stage_name(epoch, StageKind.SAMPLE), order)
+        group = read_group(rollouts_of(self.workspace, epoch), READ_FOR_IDEAS)
         weights = checkpoint.name if checkpoint else "as it came"
         answers = Answers(
             model=f"{self.config.policy.name} ({weights})", prompt=prompt, now=self.now
@@ -127,26 +132,35 @@ class Reinforcement(Loop[RlConfig]):
         learned = [n for n, update in self.book.updates.items() if n < epoch and update.rollouts]
         if not learned:
             return None
-        last = max(learned)
-        folder = self._checkpoint(last)
+        folder = self._checkpoint(max(learned))
         if not is_whole(folder):
-            before = orders_in(self.workspace.stage(_update_stage(last)))[-1]
-            older = self.workspace.policy / Path(before.checkpoint or "").name
-            if before.checkpoint and not is_whole(older):
-                raise WorkspaceError(
-                    f"{folder} is not whole, and cannot be made again, for {older} is not either: "
-                    "put a copy of one of them back. If there is none, the policy is lost: start "
-                    "another campaign"
-                )
-            log.warning("%s is not whole: the update of epoch %d is done again", folder, last)
-            stage = self.workspace.stage(_update_stage(last))
-            (stage / "result.json").unlink(missing_ok=True)
-            put_down_failure(before, "what it saved was lost")
-            again = tuple(self._here(lesson) for lesson in before.lessons)
-            taught_then = Taught(lessons=again, late=0, rewards=())
-            since = older if before.checkpoint else None
-            await self._stage(stage.name, partial(self._updating, last, taught_then, since))
+            await self._made_again(max(learned))
         return folder
+
+    async def _made_again(self, epoch: int) -> None:
+        """Do an epoch's update once more, unless a job is at it already.
+
+        Raises:
+            WorkspaceError: the checkpoint before it is not whole either.
+        """
+        name = stage_name(epoch, StageKind.UPDATE)
+        folder, stage = self._checkpoint(epoch), self.workspace.stage(name)
+        before = orders_in(stage)[-1]
+        older = self.workspace.policy / Path(before.checkpoint or "").name
+        if before.checkpoint and not is_whole(older):
+            raise WorkspaceError(
+                f"{folder} is not whole, and cannot be made again, for {older} is not either: "
+                "put a copy of one of them back. If there is none, the policy is lost: start "
+                "another campaign"
+            )
+        if (result := stage / "result.json").exists():
+            log.warning("%s is not whole: the update of epoch %d is done again", folder, epoch)
+            put_down_failure(before, "what it saved was lost")
+            result.unlink()
+        learned = Taught(lessons=self._schooling.ordered(epoch), late=0, rewards=())
+        since = older if before.checkpoint else None
+        await self._stage(name, partial(self._updating, epoch, learned, since))
+        rotate(self.workspace.policy, self.config.rl.keep)
 
     # ---- execute -------------------------------------------------------------------------------
 
@@ -175,53 +189,21 @@ class Reinforcement(Loop[RlConfig]):
 
     async def _updated(self, epoch: int, baseline: Scored) -> None:
         """Update the policy by an epoch's rewards, and enter what came of it."""
-        learned = self._taught(epoch, baseline)
+        learned = self._schooling.of(epoch, baseline)
         if not learned.lessons:
             log.info("epoch %d: all rewards are alike, and nothing is to be learned", epoch)
             self._enter_update(epoch, learned, None)
             return
         checkpoint = await self._weights_before(epoch)
         order = partial(self._updating, epoch, learned, checkpoint)
-        result = await self._stage(_update_stage(epoch), order)
-        self._enter_update(epoch, learned, result)
+        result = await self._stage(stage_name(epoch, StageKind.UPDATE), order)
+        # before the entry, after which nobody comes back to this epoch
         rotate(self.workspace.policy, self.config.rl.keep)
-
-    def _taught(self, epoch: int, baseline: Scored) -> Taught:
-        """Return what an epoch's update learns from: its outcomes, and late ones of the last."""
-        config = self.config
-        teacher = Teacher(
-            self.book.outcomes, baseline=baseline, metric=config.env.metric, rl=config.rl
-        )
-        own, rewards = self._lesson(teacher, epoch)
-        late = None
-        if epoch and config.rl.late is Late.WEIGHT:
-            whole, _ = self._lesson(teacher, epoch - 1)
-            late = without(whole, self._learned_places(epoch - 1))
-        return taught(late, own, rewards)
-
-    def _lesson(self, teacher: Teacher, epoch: int) -> tuple[Lesson, tuple[float, ...]]:
-        past = [trial.idea.text for trial in self.book.trials_before(epoch)]
-        return teacher.lesson(self.book.ideas_of(epoch), past, str(self._rollouts(epoch)))
-
-    def _learned_places(self, epoch: int) -> frozenset[int]:
-        """Return the places of an epoch's rollouts that its own update has learned from."""
-        orders = orders_in(self.workspace.stage(_update_stage(epoch)))
-        lessons = orders[-1].lessons if orders else ()
-        return frozenset(
-            place
-            for lesson in lessons
-            if self._here(lesson).rollouts == str(self._rollouts(epoch))
-            for place in lesson.places
-        )
-
-    def _here(self, lesson: Lesson) -> Lesson:
-        """Return a lesson with its file where the campaign lies now: it may have been moved."""
-        file = Path(lesson.rollouts)
-        return replace(lesson, rollouts=str(self._file_of(file.parent.name)))
+        self._enter_update(epoch, learned, result)
 
     def _enter_update(self, epoch: int, learned: Taught, result: StageResult | None) -> None:
         numbers = result.numbers if result else {}
-        sampling = result_in(self.workspace.stage(_sampling_stage(epoch)))
+        sampling = result_in(self.workspace.stage(stage_name(epoch, StageKind.SAMPLE)))
         rewards = learned.rewards or (0.0,)
         jobs = [one for one in (sampling, result) if one]
         update = Update(
@@ -267,7 +249,7 @@ class Reinforcement(Loop[RlConfig]):
         order = self._order(StageKind.SAMPLE, epoch, checkpoint, name, attempt)
         return replace(
             order,
-            product=str(self._rollouts(epoch)),
+            product=str(rollouts_of(self.workspace, epoch)),
             count=self.config.rl.group_size,
             messages=prompt,
         )
@@ -284,7 +266,7 @@ class Reinforcement(Loop[RlConfig]):
         return Order(
             name=name,
             kind=kind,
-            folder=str(self.workspace.stage(f"e{epoch:02d}-{kind}").absolute()),
+            folder=str(self.workspace.stage(stage_name(epoch, kind)).absolute()),
             attempt=attempt,
             model=str(self.model.absolute()),
             checkpoint=str(checkpoint.absolute()) if checkpoint else None,
@@ -297,22 +279,8 @@ class Reinforcement(Loop[RlConfig]):
             rl=self.config.rl,
         )
 
-    def _rollouts(self, epoch: int) -> Path:
-        return self._file_of(_sampling_stage(epoch))
-
-    def _file_of(self, stage: str) -> Path:
-        return self.workspace.stage(stage).absolute() / "rollouts.parquet"
-
     def _checkpoint(self, epoch: int) -> Path:
         return self.workspace.policy.absolute() / checkpoint_name(epoch)
-
-
-def _sampling_stage(epoch: int) -> str:
-    return f"e{epoch:02d}-{StageKind.SAMPLE}"
-
-
-def _update_stage(epoch: int) -> str:
-    return f"e{epoch:02d}-{StageKind.UPDATE}"
 
 
 def _seconds(result: StageResult | None) -> float:

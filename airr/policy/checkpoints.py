@@ -23,6 +23,7 @@ from airr.workspace import names_in, sync_directory, write_atomically
 
 MANIFEST = "manifest.json"
 NAME = re.compile(r"e\d{2,}")
+HALF_SAVED = re.compile(r"\.e\d{2,}\.[0-9a-f]{8}")
 
 
 def checkpoint_name(epoch: int) -> str:
@@ -78,10 +79,13 @@ def verify(folder: Path) -> None:
 
 
 def rotate(folder: Path, keep: int) -> None:
-    """Remove all checkpoints but the last `keep`, and what interrupted jobs left half-saved."""
-    names = [name for name in names_in(folder) if NAME.fullmatch(name)]
-    by_epoch = sorted(names, key=lambda name: int(name[1:]))
-    for name in by_epoch[:-keep]:
+    """Remove all checkpoints but the last `keep`, and what interrupted jobs left half-saved.
+
+    To be called while no job saves one.
+    """
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    whole = sorted(filter(NAME.fullmatch, names), key=lambda name: int(name[1:]))
+    for name in [*whole[:-keep], *filter(HALF_SAVED.fullmatch, names)]:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 

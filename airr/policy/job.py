@@ -29,10 +29,10 @@ NO_LIMIT = 1 << 50
 
 
 def run_job(order: Order, index: int) -> int:
-    """Carry out an order unless that is done, or being done here; return the exit status."""
+    """Carry out an order unless that is done, given up, or being done here; return the status."""
     os.environ["HF_HUB_OFFLINE"] = "1"  # compute nodes have no internet: wait for no answer
     with lock(f"{order.name}-{index}") as mine:
-        if not mine or result_in(Path(order.folder)):
+        if not mine or result_in(Path(order.folder)) or order.failure.exists():
             return 0
         stop = stop_on_signal()
         log = LogFile(order.log)

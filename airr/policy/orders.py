@@ -27,6 +27,11 @@ class StageKind(StrEnum):
     UPDATE = "update"
 
 
+def stage_name(epoch: int, kind: StageKind) -> str:
+    """Return what a stage of an epoch is called, by its folder and in the names of its jobs."""
+    return f"e{epoch:02d}-{kind}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """A part of the prompt: the role that speaks, and what it says."""

@@ -120,8 +120,7 @@ def _drawn(
             ends=ends,
             generator=generator,
         )
-        sys.stdout.write(f"sampled {len(drawn)} of {len(places)}\n")
-        sys.stdout.flush()
+        _tell(f"sampled {len(drawn)} of {len(places)}")
     return drawn
 
 
@@ -189,12 +188,14 @@ def _update(order: Order, rank: Rank) -> dict[str, float]:
         rank=rank,
         seed=order.seed,
     )
-    numbers = learner.learn(examples_of(order))
+    examples = examples_of(order)
+    numbers = learner.learn(examples)
     if not rank.is_first:
         save(model, optimizer, Path(os.devnull), rank)
         return numbers
     with new_checkpoint(Path(order.product)) as folder:
         save(model, optimizer, folder, rank)
+    _tell(f"learned from {len(examples)} rollouts: {order.product}")
     return numbers
 
 
@@ -215,6 +216,11 @@ def examples_of(order: Order) -> list[Example]:
                 )
             )
     return examples
+
+
+def _tell(what: str) -> None:
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -60,3 +60,11 @@ def test_the_last_ones_are_kept_in_the_order_of_epochs(tmp_path: Path):
         save(tmp_path, epoch)
     rotate(tmp_path, keep=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e10", "e100"]
+
+
+def test_what_a_killed_job_left_half_saved_makes_room_too(tmp_path: Path):
+    save(tmp_path, 8)
+    (tmp_path / ".e08.0123abcd").mkdir()
+    (tmp_path / ".e08.0123abcd" / "model.safetensors").write_text("half of the wei")
+    rotate(tmp_path, keep=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["e08"]
