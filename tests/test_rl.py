@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,6 @@ from airr.llm.catalogue import Catalogue
 from airr.policy.catalogue_policy import Recipe, make_catalogue_policy, texts_of
 from airr.policy.checkpoints import is_whole
 from tests import toy
-from tests.campaigns import Command
 from tests.test_evolve import airr
 
 SMALL = [
@@ -31,9 +28,9 @@ RECIPE = Recipe(
 )
 
 
-def make_model(place: Path) -> Path:
+def make_model(place: Path, catalogue: Mapping[str, toy.Entry] = toy.CATALOGUE) -> Path:
     """Return a policy that knows the toy's catalogue well enough to be implemented, mostly."""
-    toy.make_campaign_env(place)
+    toy.make_campaign_env(place, catalogue)
     texts = texts_of(Catalogue.read(place / "env" / "catalogue"))
     make_catalogue_policy(texts, place / "model", RECIPE, seed=0, tell=lambda _: None)
     return place / "model"
@@ -44,8 +41,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("toy"))
 
 
-def settings(place: Path, model: Path, *more: str) -> list[str]:
-    env = toy.make_campaign_env(place)
+def settings(
+    place: Path, model: Path, *more: str, catalogue: Mapping[str, toy.Entry] = toy.CATALOGUE
+) -> list[str]:
+    env = toy.make_campaign_env(place, catalogue)
     return [*SMALL, *env, f"policy.model={model}", *more]
 
 
@@ -204,25 +203,6 @@ def test_policies_are_trained_side_by_side_and_compared(tmp_path: Path, model: P
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("stage", ["e00-sample", "e00-update", "e01-sample", "e01-update"])
-def test_killed_in_any_stage_it_ends_as_if_it_never_had_been(
-    trained: tuple[Path, str], model: Path, tmp_path: Path, stage: str
-):
-    overrides = settings(tmp_path, model)
-    command = Command(overrides, tmp_path / "log", {}, verb="rl")
-    place = tmp_path / "runs" / "toy" / "stages" / stage
-    with command.running() as head:
-        until(lambda: place.exists() and any(place.glob("alive-*")), seconds=120)
-        head.send_signal(signal.SIGKILL)
-    command.finish()
-    found, undisturbed = (load(folder) for folder in (tmp_path / "runs" / "toy", trained[0]))
-    columns = ["id", "text", "same_as"]
-    assert found.ideas[columns].equals(undisturbed.ideas[columns])
-    assert found.outcomes.groupby("idea_id").size().max() == 1
-    assert found.updates.loss.tolist() == pytest.approx(undisturbed.updates.loss.tolist(), rel=1e-3)
-
-
-@pytest.mark.long
 def test_a_job_that_fails_is_followed_by_another_and_then_told_in_its_words(
     tmp_path: Path, model: Path
 ):
@@ -243,10 +223,3 @@ def test_late_ideas_join_the_next_update(tmp_path: Path, model: Path):
     assert updates.late.sum() > 0
     outcomes = load(tmp_path / "runs" / "toy").outcomes
     assert len(outcomes) == 3 * 6 + 1
-
-
-def until(holds, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -35,13 +35,14 @@ class Shaken:
         settings: Sequence[str],
         root: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        verb: str = "evolve",
     ) -> Shaken:
         """Have a campaign of these settings below `root`, which is place/runs if none is named.
 
         Its heads have the variables of `environment` besides ours.
         """
         log = place / f"{name}.log"
-        command = Command([*settings, f"campaign={name}"], log, environment or {})
+        command = Command([*settings, f"campaign={name}"], log, environment or {}, verb)
         return cls(command, (root or place / "runs") / name, place / f"{name}.trace")
 
     @property
@@ -65,13 +66,14 @@ class Shaken:
         with self.start_warm(trap) as head:
             return head.wait(timeout=seconds)
 
-    def die_at_every_point(self, seconds: float = 120) -> list[str]:
+    def die_at_every_point(self, seconds: float = 120, module: str = "") -> list[str]:
         """Be killed once at each point that is met, one after the other, until none is new.
 
-        Return the points, in that order.
+        With a module of airr, at those that its functions ask for. Return the points, in that
+        order.
         """
         for _ in range(MOST_HEADS):
-            if (ended := self.run(Trap(point="+"), seconds)) >= 0:
+            if (ended := self.run(Trap(point=f"+{module}"), seconds)) >= 0:
                 assert ended == 0, self.said[-3000:]
                 return self.struck()
         raise AssertionError(f"{MOST_HEADS} heads were killed, and there is no end of it")

@@ -8,9 +8,12 @@ airr needs no hooks for tests; only writing to an open file and syncing it have 
 their way.
 
 POINT is the name of one, `*` for any, `+` for any at which no process with this TRACE has struck
-before, or `-` for none. From the COUNT-th time on that it is met, the process ACTs: `kill` is a
-SIGKILL, once, and of what is written one half gets through; ENOSPC, EIO and other names of errors
-are raised in place of what was to be done, `ENOSPC!` but once; `slow` has it take half a second.
+before, or `-` for none. `+MODULE` is as `+`, but only what functions of that module of airr ask
+for, however many others are between; all of them are in the name of the point.
+
+From the COUNT-th time on that a point is met, the process ACTs: `kill` is a SIGKILL, once, and of
+what is written or removed one half gets through; ENOSPC, EIO and other names of errors are raised
+in place of what was to be done, `ENOSPC!` but once; `slow` has it take half a second.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ CARRIERS = ("workspace", "headlog")
 """Modules that write for others: the point is named after who asked them."""
 READS = {"read": "open", "list": "os.scandir"}
 """What changes nothing, so that to be killed there is to be killed before the next change."""
+TREE = "rmtree"
+"""A folder is removed: who asks for it mostly hears of no error, so that kills alone strike."""
 SLOW_SECONDS = 0.5
 
 
@@ -45,6 +50,11 @@ class Trap:
     act: str = "kill"
     point: str = "-"
     count: int = 1
+
+    @property
+    def module(self) -> str:
+        """Return the module of airr that its points are named after, "" for whoever is at work."""
+        return self.point[1:] if self.point.startswith("+") else ""
 
     @property
     def arguments(self) -> tuple[str, str, str]:
@@ -76,7 +86,8 @@ class Tripwire:
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take an audit event."""
         if not self.is_acting and (action := touch(event, arguments)):
-            self.meet(*action)
+            what, path = action
+            self.meet(what, path, (lambda: _remove_half(path)) if what == TREE else None)
 
     def _on_the_way(self, real: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function of os that is met before it does anything to an open file."""
@@ -94,11 +105,11 @@ class Tripwire:
         where = "a server" if what == "connect" else kind_of(path.removeprefix(self.runs))
         if what != "connect" and not path.startswith(self.runs):
             return
-        if what in READS and self.trap.act == "kill":
+        if what in (READS if self.trap.act == "kill" else {TREE}):
             return
         self.is_acting = True
         try:
-            point = f"{asker(sys._getframe(2))}: {what} {where}"
+            point = f"{asker(sys._getframe(2), self.trap.module)}: {what} {where}"
             self.met[point] += 1
             os.write(self.trace, f"{point}\n".encode())
             if self._is_it(point):
@@ -108,7 +119,8 @@ class Tripwire:
 
     def _is_it(self, point: str) -> bool:
         """Count a point that the trap may mean, and tell whether its time has come."""
-        meant = {"*": True, "+": point not in self.known, "-": False}
+        is_new = point not in self.known and point.startswith(self.trap.module)
+        meant = {"*": True, "-": False, f"+{self.trap.module}": is_new}
         if not meant.get(self.trap.point, point == self.trap.point):
             return False
         self.times += 1
@@ -149,6 +161,8 @@ def touch(event: str, arguments: tuple[Any, ...]) -> tuple[str, str] | None:
         # a rename and a link are named by where they lead
         path = arguments[1] if event in {"os.rename", "os.link"} else arguments[0]
         return event.removeprefix("os."), str(path)
+    if event == f"shutil.{TREE}":
+        return TREE, str(arguments[0])
     if event == "socket.connect" and isinstance(arguments[1], tuple):
         return "connect", str(arguments[1])
     if event not in READS.values() or not isinstance(arguments[0], str | bytes | os.PathLike):
@@ -160,20 +174,36 @@ def touch(event: str, arguments: tuple[Any, ...]) -> tuple[str, str] | None:
     return "open" if writes else "read", path
 
 
+def _remove_half(folder: str) -> None:
+    if Path(folder).is_dir():
+        for path in sorted(Path(folder).iterdir())[::2]:
+            path.unlink()
+
+
 def kind_of(path: str) -> str:
     """Return which part of a campaign a path belongs to; a temporary name is as good as its own."""
     part = [*Path(path).parts, "campaign"][1]
     return re.sub(r"^\.(.*)\.[0-9a-f]{8}$", r"\1", part)
 
 
-def asker(frame: FrameType | None) -> str:
-    """Return the innermost function of airr that is no mere carrier, as `module.function`."""
+def asker(frame: FrameType | None, module: str = "") -> str:
+    """Return the innermost function of airr that is no mere carrier, as `module.function`.
+
+    Where functions of `module` are at work around it, they come first: `reinforcement.learn/
+    _sampled/ledger._commit`.
+    """
     functions = functions_of_airr(frame)
-    carrier = "nobody"
-    for carrier in functions:
-        if carrier.partition(".")[0] not in CARRIERS:
-            break
-    return carrier
+    outermost = functions[-1] if functions else "nobody"
+    inner = next((one for one in functions if not _is_carrier(one)), outermost)
+    around = [one for one in reversed(functions) if module and one.startswith(f"{module}.")]
+    if not around:
+        return inner
+    names = [one.removeprefix(f"{module}.") for one in dict.fromkeys([*around, inner])]
+    return f"{module}.{'/'.join(names)}"
+
+
+def _is_carrier(function: str) -> bool:
+    return function.partition(".")[0] in CARRIERS
 
 
 def functions_of_airr(frame: FrameType | None) -> list[str]:
@@ -191,7 +221,7 @@ def functions_of_airr(frame: FrameType | None) -> list[str]:
 def _asked_by_a_carrier() -> bool:
     """Tell whether a carrier syncs a file, which it is about to rename: that is point enough."""
     functions = functions_of_airr(sys._getframe(2))
-    return not functions or functions[0].partition(".")[0] in CARRIERS
+    return not functions or _is_carrier(functions[0])
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from airr.policy.checkpoints import is_whole, verify
 from airr.policy.orders import Lesson, Order, StageKind, StageResult, read_order, result_in
 from airr.policy.rollouts import Group, read_group
 from airr.policy.settings import Lora
+from airr.policy.stages import put_down_failure
 from tests.policy.builders import POLICY, RL
 
 SMALL = Recipe(vocabulary=280, width=16, layers=1, heads=2, context=64, steps=1, batch=1)
@@ -174,6 +175,16 @@ def test_several_processes_sample_one_group(model: Path, tmp_path: Path):
     group = read_group(Path(order.product))
     assert [one.place for one in group.rollouts] == [0, 1, 2, 3, 4]
     assert len({one.tokens for one in group.rollouts}) > 1, "each draws its own"
+
+
+def test_a_job_that_was_given_up_does_nothing_when_it_begins_after_all(model: Path, tmp_path: Path):
+    order = make_order(tmp_path / "given-up", model, StageKind.SAMPLE)
+    order.file.write_text(order.to_json())
+    put_down_failure(order, "it was lost")
+    command = [sys.executable, "-m", "airr.policy.job", str(order.file), "0"]
+    subprocess.run(command, timeout=120, check=True)
+    assert not order.log.exists()
+    assert not Path(order.product).exists()
 
 
 def test_a_checkpoint_that_was_changed_is_not_learned_from(
