@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=512, help="sequences side by side")
     parser.add_argument("--columns", type=int, default=50_304, help="the vocabulary, padded")
     parser.add_argument("--answers", type=int, default=24, help="answers in each of three rounds")

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import unidiff
+from unidiff.errors import UnidiffParseError
+from unidiff.patch import Hunk, PatchSet
 
 from airr.executor.diffs import Rejection, apply_answer
 from benchmarks.corpus import Tree, run, tree_in, write_tree
@@ -37,8 +38,8 @@ def git_apply(answer: str, before: Tree) -> Tree | None:
 def with_unidiff(answer: str, before: Tree) -> Tree | None:
     """Parsed by unidiff; each hunk goes where its header says if all lines stand there."""
     try:
-        files = unidiff.PatchSet(extracted(answer))
-    except (unidiff.UnidiffParseError, ValueError, IndexError):
+        files = PatchSet(extracted(answer))
+    except (UnidiffParseError, ValueError, IndexError):
         return None
     after = dict(before)
     for file in files:
@@ -60,7 +61,7 @@ def with_unidiff(answer: str, before: Tree) -> Tree | None:
     return after if len(files) else None
 
 
-def _sides(hunk: unidiff.Hunk) -> tuple[list[str], list[str]]:
+def _sides(hunk: Hunk) -> tuple[list[str], list[str]]:
     """Return the lines of a hunk before and after, with their newlines."""
     old: list[str] = []
     new: list[str] = []

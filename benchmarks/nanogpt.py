@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--steps", type=int, default=60, help="training steps")
     parser.add_argument("--million", type=float, default=1.0, help="validation tokens, in millions")
     parser.add_argument("--text-mb", type=int, default=0, help="text to tokenise; 0: all there is")
@@ -141,7 +141,7 @@ def matrix_rate(device: str) -> float:
         wait(device)
         began = time.perf_counter()
         for _ in range(PRODUCTS):
-            one @ other
+            torch.matmul(one, other)
         wait(device)
         best = min(best, time.perf_counter() - began)
     return PRODUCTS * 2 * size**3 / best

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from airr.ledger import load
@@ -102,9 +103,10 @@ def measure_airr(
     started = dict(line.split() for line in starts.read_text().splitlines())
     tables = load(folder / "runs" / "bench")
     ideas = tables.runs[tables.runs.idea_id != "baseline"]
+    ends = ideas.ended_at.map(pd.Timestamp.timestamp)
     spans = tuple(
-        Span(start=float(started[run.job_id]), end=run.ended_at.timestamp())
-        for run in ideas.itertuples()
+        Span(start=float(started[job]), end=float(end))
+        for job, end in zip(ideas.job_id, ends, strict=True)
     )
     launch = timed(lambda: bench.run(sys.executable, "-c", "import airr.worker.task"), 3).clock
     preflight = launch + float(tables.patches.preflight_seconds.mean())

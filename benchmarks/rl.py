@@ -108,10 +108,9 @@ def recipe_of(text: str) -> Recipe | None:
 def outcome_of(text: str, world: World, seed: int) -> Outcome:
     """Return what becomes of an answer in a world: the same for the same text."""
     recipe = recipe_of(text)
-    fields = {"idea_id": "", "repeat": 0, "attempt": 0, "ended_at": NOON}
+    fields: dict[str, Any] = {"idea_id": "", "repeat": 0, "attempt": 0, "ended_at": NOON}
     if recipe is None:
-        reason = {"stage": Stage.IMPLEMENT, "reason": Reason.NO_PATCH, "detail": ""}
-        return Failed(**fields, **reason)
+        return Failed(**fields, stage=Stage.IMPLEMENT, reason=Reason.NO_PATCH, detail="")
     rng = random.Random(f"{seed}/{canonical(text)}")
     if rng.random() > math.prod(1 - world.fragility[m] for m in recipe):
         return Failed(**fields, stage=Stage.TRAIN, reason=Reason.CRASH, detail="")
