@@ -18,7 +18,7 @@ from airr.errors import AirrError, Occupied
 from airr.head import take_the_head
 from airr.rehearsal import rehearse
 from airr.start import start_of
-from airr.sweep import Lane, run_side_by_side
+from airr.sweep import Lane, check_apart, run_side_by_side
 from airr.turn import check_turns, take_a_turn
 from airr.verb import BUDGET_SPENT, pop_dry_run, pop_flag
 
@@ -39,8 +39,7 @@ def run(raw: dict[str, Any], parse: Parse) -> None:
     if once:
         check_turns(config)
     if dry_run:
-        found = rehearse(config, raw, forked_from)
-        print(rehearsal.told_of(found, whole_prompts=dry_run == "prompts"))  # noqa: T201 - output
+        _rehearse(config, raw, forked_from, whole_prompts=dry_run == "prompts")
         return
     if once:
         _take_one_turn(config, raw, forked_from)
@@ -63,10 +62,6 @@ def run_sweep(raws: Sequence[dict[str, Any]], parse: Parse) -> None:
         AirrError, OSError: one of them failed; the others have been run to their end.
     """
     dry_runs = [pop_dry_run(raw, "prompts") for raw in raws]
-    if any(dry_runs):
-        for raw, dry_run in zip(raws, dry_runs, strict=True):
-            run({**raw, "dry_run": dry_run}, parse)
-        return
     asked = [(raw.pop("fork", None), pop_flag(raw, "once")) for raw in raws]
     once = any(once for _, once in asked)
     lanes = [
@@ -76,6 +71,11 @@ def run_sweep(raws: Sequence[dict[str, Any]], parse: Parse) -> None:
     if once:
         for lane in lanes:
             check_turns(lane.config)
+    if any(dry_runs):
+        check_apart(lanes)
+        for lane, dry_run in zip(lanes, dry_runs, strict=True):
+            _rehearse(lane.config, lane.raw, lane.forked_from, whole_prompts=dry_run == "prompts")
+        return
 
     async def to_their_end() -> None:
         async with side_by_side.follow(lanes):
@@ -86,6 +86,13 @@ def run_sweep(raws: Sequence[dict[str, Any]], parse: Parse) -> None:
     for failure in sorted(failures, key=lambda one: isinstance(one, AirrError)):
         raise failure
     _exit_if("".join(lane.head.campaign.stopped for lane in lanes if lane.head))
+
+
+def _rehearse(
+    config: Config, raw: dict[str, Any], forked_from: str | None, *, whole_prompts: bool
+) -> None:
+    found = rehearse(config, raw, forked_from)
+    print(rehearsal.told_of(found, whole_prompts=whole_prompts))  # noqa: T201 - the verb's output
 
 
 def _take_one_turn(config: Config, raw: dict[str, Any], forked_from: str | None) -> None:

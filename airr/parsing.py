@@ -159,11 +159,21 @@ def parse(kind: type[Settings], raw: Mapping[str, Any], at: str = "") -> Setting
         return dacite.from_dict(kind, raw, strict)
     except dacite.WrongTypeError as error:
         raise ConfigError(
-            f"{at}{error.field_path}={error.value!r} does not fit: "
+            f"{at}{error.field_path}={_given(raw, error)!r} does not fit: "
             f"it takes {_type_name(error.field_type)}{_quoted(at, error)}"
         ) from error
     except (dacite.DaciteError, ValueError, TypeError) as error:
         raise ConfigError(f"the configuration does not fit: {error}") from error
+
+
+def _given(raw: Mapping[str, Any], error: dacite.WrongTypeError) -> Any:
+    """Return what was given, rather than the tuple that was made of it."""
+    value: Any = raw
+    for key in (error.field_path or "").split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return error.value
+        value = value[key]  # pyright: ignore[reportUnknownVariableType]
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def _quoted(at: str, error: dacite.WrongTypeError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from airr.llm.offline import Offline
 from airr.llm.prices import PriceTable, load_prices
 from airr.llm.protocol import Provider, Purpose
 from airr.llm.reach import trouble_with
+from airr.records import Idea
 from airr.resources import resource
 from airr.workspace import Workspace
 
@@ -59,6 +60,24 @@ def check_endpoints(config: Config) -> None:
                 f"start that endpoint first, or correct llm.base_url or llm.{name}.base_url"
             )
         check_access(role.provider, role.base_url, role.model)
+
+
+def check_given(config: Config, ideas: Sequence[Idea]) -> None:
+    """Refuse ideas of somebody's own where there is but the catalogue to implement them.
+
+    Raises:
+        ConfigError: it is so.
+    """
+    if config.llm.roles["implementer"].provider != OFFLINE:
+        return
+    catalogue = Catalogue.read(env_folder(config) / "catalogue")
+    strange = [idea for idea in ideas if catalogue.recipe_in(idea.text) is None]
+    if strange:
+        raise ConfigError(
+            f"{len(strange)} of the {len(ideas)} ideas are not of the catalogue of "
+            f"env={config.env.name}, and without a model nothing else can be implemented: set "
+            "ANTHROPIC_API_KEY, or choose llm=openai"
+        )
 
 
 @cache

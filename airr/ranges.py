@@ -118,6 +118,8 @@ def check_bench(bench: Bench) -> None:
     for name, command in commands.items():
         if not command.argv:
             raise ConfigError(f"env.{name}.argv is empty: it is the command that is run")
+    if not env.editable:
+        raise ConfigError("env.editable is empty: no patch could change a file")
     low, high = env.metric.plausible
     if low >= high:
         raise ConfigError(f"env.metric.plausible=[{low}, {high}]: the lower bound comes first")

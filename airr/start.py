@@ -28,7 +28,7 @@ from airr.policy.prepared import check_prepared
 from airr.policy.settings import RlConfig
 from airr.prepared import check_data
 from airr.prompts import Prompts
-from airr.providers import check_endpoints, prices_of, providers_of
+from airr.providers import check_endpoints, check_given, prices_of, providers_of
 from airr.researcher.strategies import strategy_named
 from airr.shared import Shared, shared_by
 from airr.workspace import Workspace, check_writable
@@ -98,6 +98,7 @@ def start_of(
             check_fork(source, raw, **hashes)
         if not providers:
             check_endpoints(config)
+            check_given(config, heritage.ideas if heritage else ())
     return Start(
         config=config,
         raw=raw,

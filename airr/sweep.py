@@ -37,12 +37,11 @@ class Lane:
         return Path(self.config.root) / self.config.campaign
 
 
-async def run_side_by_side(lanes: Sequence[Lane], *, once: bool) -> None:
-    """Take every campaign to its end, or with `once` by one turn.
+def check_apart(lanes: Sequence[Lane]) -> None:
+    """Refuse two campaigns in one folder.
 
     Raises:
-        AirrError: two are the same campaign, they do not agree on what they share, or one of them
-            may not start. None has begun.
+        ConfigError: it is so.
     """
     folders = [lane.folder for lane in lanes]
     if same := next((one for one in folders if folders.count(one) > 1), None):
@@ -50,6 +49,16 @@ async def run_side_by_side(lanes: Sequence[Lane], *, once: bool) -> None:
             f"two campaigns of this sweep are called {same}: let the name say what differs, such "
             "as campaign='small-${search.ideas_per_epoch}-s${seed}'"
         )
+
+
+async def run_side_by_side(lanes: Sequence[Lane], *, once: bool) -> None:
+    """Take every campaign to its end, or with `once` by one turn.
+
+    Raises:
+        AirrError: two are the same campaign, they do not agree on what they share, or one of them
+            may not start. None has begun.
+    """
+    check_apart(lanes)
     shared = shared_by([lane.config for lane in lanes])
     starts = [_start_of(lane, shared) for lane in lanes]
     async with asyncio.TaskGroup() as campaigns:

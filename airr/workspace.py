@@ -137,6 +137,8 @@ def check_writable(folder: Path) -> None:
         ConfigError: it is so.
     """
     place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise ConfigError(f"{folder} cannot be written: {place} is a file. Choose another root=")
     if not os.access(place, os.W_OK | os.X_OK):
         raise ConfigError(
             f"{folder} cannot be written: {place} is read-only, or not open to you. Choose another "

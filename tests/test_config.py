@@ -61,6 +61,8 @@ def test_every_option_of_every_group_composes_and_parses(option: str):
         ("env.memory_gb", -1, r"env\.memory_gb=-1\.0: it must be more than 0"),
         ("env.score_settings.tolerance", float("inf"), r"tolerance=inf: it must be a number"),
         ("env.train.argv", [], r"env\.train\.argv is empty"),
+        ("env.editable", [], r"env\.editable is empty: no patch could change a file"),
+        ("search.screen.rungs", "abc", r"search\.screen\.rungs='abc' does not fit"),
         ("env.metric.plausible", [5, 1], r"the lower bound comes first"),
         ("budget.usd", float("nan"), r"budget\.usd=nan: it must be a number"),
         ("budget.gpu_hours", float("inf"), r"budget\.gpu_hours=inf: it must be a number"),

@@ -66,6 +66,8 @@ def test_a_campaign_says_what_it_chose_and_what_came_of_it(finished, place: Path
     assert "wandb     off: no key (WANDB_API_KEY, or `wandb login`)" in out
     assert re.search(r"baseline +2\.0000 ± 0\.0100", out)
     assert re.search(r"8 ideas: \d scored, \d failed: ", out)
+    assert "goes on" not in out
+    assert "since it went on" not in out
     assert f"airr.ledger.load('{place}/runs/toy')" in out
 
 
@@ -104,6 +106,8 @@ def test_more_epochs_go_on_from_where_it_ended(finished, place: Path, toy_env: l
     after = load(place / "runs" / "toy").ideas
     assert len(after) == 12
     assert after.head(8).equals(before.head(8))
+    assert "goes on   with 8 ideas, 8 of them ended" in more.stdout
+    assert re.search(r"^took .* since it went on$", more.stdout, re.MULTILINE)
 
 
 def test_an_epoch_that_learns_nothing_from_the_last_one_is_made_while_that_trains(

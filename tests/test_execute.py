@@ -96,6 +96,7 @@ def test_given_ideas_are_measured_beside_the_baseline_and_nobody_is_asked_for_ot
     }  # fmt: skip
     assert outcomes.reason["e00-i001"] == "crash"
     assert set(tables.calls.purpose) == {"implement"}
+    assert "3 given, others from the offline catalogue" in done.stdout
 
     file.write_text(json.dumps({"idea": told("silent")}))
     other = airr("execute", *command, cwd=tmp_path)
@@ -105,6 +106,16 @@ def test_given_ideas_are_measured_beside_the_baseline_and_nobody_is_asked_for_ot
     other = airr("execute", *command, cwd=tmp_path)
     assert other.returncode == 2
     assert "campaign mine began with other ideas" in other.stderr
+
+
+def test_ideas_that_the_catalogue_does_not_know_need_a_model(tmp_path: Path):
+    env = toy.make_campaign_env(tmp_path)
+    strange = "[Experiment] Train for longer.\n[Code Changes] Twice the steps.\n[End]"
+    (tmp_path / "ideas.md").write_text(f"{strange}\n")
+    for more in ([], ["+dry_run=true"]):
+        refused = airr("execute", *HERE, *env, "ideas=ideas.md", *more, cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "1 of the 1 ideas are not of the catalogue" in refused.stderr
 
 
 @pytest.mark.parametrize(

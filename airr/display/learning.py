@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from airr.config import Config
 from airr.display.tables import counted, models_text, role_text
 from airr.executor.plans import rungs_of
 from airr.policy.settings import RlConfig
+from airr.records import Idea, Origin
 
 
 def learning_of(config: Config) -> dict[str, str]:
@@ -47,11 +50,15 @@ def _screen(config: Config) -> dict[str, str]:
     return {"screen": f"ideas are tried with {', then '.join(rungs)}; {best} of each go on"}
 
 
-def who_proposed(config: Config) -> str:
+def who_proposed(config: Config, ideas: Iterable[Idea]) -> str:
     """Return where ideas came from, if from no model that was asked for them; else nothing."""
     if isinstance(config, RlConfig):
         return f"from {config.policy.name}, as it was trained here"
-    return "from the offline catalogue; no model was asked" if config.llm.is_offline else ""
+    if not config.llm.is_offline:
+        return ""
+    given = sum(idea.origin is Origin.IMPORTED for idea in ideas)
+    source = f"{given} given, others from" if given else "from"
+    return f"{source} the offline catalogue; no model was asked"
 
 
 def way_of_learning(config: Config) -> tuple[str, str]:

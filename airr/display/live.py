@@ -63,7 +63,7 @@ async def follow(head: Head, arguments: Sequence[str]) -> AsyncGenerator[None]:
     console.print(opening(head), soft_wrap=True)
     begun = {idea.epoch for idea in head.book.ideas.values()}
     news: News[Wanted | int] = News(console, [*head.book.outcomes, *begun])
-    had = len(head.book.outcomes)
+    had, goes_on = len(head.book.outcomes), bool(head.book.runs)
     warnings = _Warnings(news)
     logging.getLogger("airr").addHandler(warnings)
     try:
@@ -77,7 +77,7 @@ async def follow(head: Head, arguments: Sequence[str]) -> AsyncGenerator[None]:
         logging.getLogger("airr").removeHandler(warnings)
     if had == len(head.book.outcomes) and not head.campaign.stopped:
         console.print(f"\n{_nothing_left(head)}")
-    console.print(closing(head, news.seconds, arguments), soft_wrap=True)
+    console.print(closing(head, news.seconds, arguments, goes_on=goes_on), soft_wrap=True)
 
 
 def tell_of_wandb(head: Head) -> None:
@@ -137,11 +137,21 @@ def opening(head: Head) -> Text:
         *(f"{name:<10}{said}" for name, said in learning_of(config).items()),
         f"wandb     {head.tracker.in_words}",
     ]
+    if head.book.runs:
+        ended = sum(idea in head.book.ideas for idea in settled(head.book.outcomes))
+        lines.append(
+            f"goes on   with {counted(len(head.book.ideas), 'idea')}, {ended} of them ended"
+        )
     return with_warning("\n".join(lines) + "\n")
 
 
-def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
-    """Return the last lines: the best ideas, what failed, where the time went, what to do next."""
+def closing(
+    head: Head, seconds: float, arguments: Sequence[str], *, goes_on: bool = False
+) -> Group:
+    """Return the last lines: the best ideas, what failed, where the time went, what to do next.
+
+    `seconds` are those of this head, which `goes_on` with what an earlier one began.
+    """
     book, metric, folder = head.book, head.config.env.metric, head.workspace.folder
     outcomes = settled(book.outcomes)
     baseline = outcomes.get(BASELINE)
@@ -158,7 +168,7 @@ def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
         f"{counted(len(book.ideas), 'idea')}: {scored} scored, {failed}"
         + (f"; {left} not tried to their end" if left else ""),
         *withheld_lines(withheld(ideas)),
-        f"took    {duration(seconds)}",
+        f"took    {duration(seconds)}{' since it went on' if goes_on else ''}",
         f"stages  {time_line(time_spent(calls, patches, runs, book.outcomes.values()))}",
         f"spent   {_spent(head)}",
         f"ledger  {head.workspace.ledger} (Python: airr.ledger.load('{folder}'))",
@@ -172,7 +182,7 @@ def closing(head: Head, seconds: float, arguments: Sequence[str]) -> Group:
         verb, setting = way_of_learning(head.config)
         more = command_for(arguments, verb, setting, epochs=_epochs_done(head) + 2)
         lines.append(f"        {more}   two epochs more")
-    if proposed := who_proposed(head.config):
+    if proposed := who_proposed(head.config, book.ideas.values()):
         lines.insert(1, f"ideas   {proposed}")
     trials = trials_of(book.ideas.values(), outcomes)
     if records := records_of(trials, baseline, metric):

@@ -112,6 +112,8 @@ class Anthropic:
             except anthropic.APIError as error:
                 if is_final(error, hosted=self._is_hosted):
                     raise self._fault(error, model) from error
+            except ValueError:
+                pass  # a page in place of a description: the first question tells what is there
 
     async def aclose(self) -> None:
         """Close the connections."""

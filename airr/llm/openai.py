@@ -103,6 +103,8 @@ class OpenAI:
             except openai.APIError as error:
                 if is_final(error, hosted=self._is_hosted):
                     raise self._fault(error, model) from error
+            except ValueError:
+                pass  # a page in place of a description: the first question tells what is there
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -127,7 +129,12 @@ class OpenAI:
         except httpx2.TransportError as error:
             raise Transient(f"the answer broke off: {error!r}") from error
         if not chunks.is_whole:
-            raise Transient("the answer broke off before its end")
+            raise Transient(
+                "the answer broke off before its end"
+                if chunks.has_begun
+                else f"nothing that came from {self._endpoint.url} is part of a streamed answer: "
+                "is it an OpenAI-compatible endpoint that streams?"
+            )
         return chunks.completion(request)
 
     def _fault(self, error: openai.APIError, model: str) -> Transient | AirrError:

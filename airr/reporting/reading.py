@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 from airr.batch import Batch
 from airr.charter import Charter, read_charter
 from airr.config import Sandbox
-from airr.errors import ConfigError, WorkspaceError
+from airr.errors import ConfigError, Damaged, WorkspaceError
 from airr.ledger import read_records
 from airr.records import Call, Idea, OutcomeRow, Patch, Run, Update
 from airr.reporting.projection import Rows, Subject, campaign_facts
@@ -59,7 +60,16 @@ def _matches(root: Path, named: str) -> list[Workspace]:
     pattern = str(campaign_folder(root, named))
     folders = sorted(Path(path) for path in glob.glob(pattern))  # noqa: PTH207 - may be absolute
     workspaces = [Workspace(folder) for folder in folders]
-    return [one for one in workspaces if one.config.exists() and _is_search(read_charter(one))]
+    return [one for one in workspaces if one.config.exists() and _is_sound_search(one)]
+
+
+def _is_sound_search(workspace: Workspace) -> bool:
+    """Tell whether a folder is a search that can be read; the others are not held up by it."""
+    try:
+        return _is_search(read_charter(workspace))
+    except WorkspaceError as error:
+        warnings.warn(f"left out: {error}", Damaged, stacklevel=2)
+        return False
 
 
 def _is_search(charter: Charter) -> bool:

@@ -212,6 +212,7 @@ def tear_the_ledger(storm: Storm) -> None:
     path = manifest.parent / name / part
     path.write_bytes(path.read_bytes()[: storm.rng.randrange(path.stat().st_size)])
     storm.torn.append(part)
+    storm.is_complete = False  # the same command once more, which has to tell
 
 
 def leave_litter(storm: Storm) -> None:

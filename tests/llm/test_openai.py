@@ -1,5 +1,9 @@
 """OpenAI-compatible endpoints over the real SDK: what is sent, and what is billed."""
 
+import asyncio
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
@@ -7,7 +11,7 @@ from airr.errors import ProviderError
 from airr.llm.chunks import Chunks
 from airr.llm.openai import OpenAI, parameters
 from airr.llm.protocol import Message
-from tests.llm.cases import request, serving
+from tests.llm.cases import impatient, request, serving, serving_at
 from tests.llm.loopback import Loopback, Reply
 
 
@@ -84,6 +88,35 @@ async def test_a_served_model_is_asked_without_the_key_of_the_environment(
         async with serving("openai", loopback, api_key=None) as provider:
             await provider.complete(request(model="local-model"))
     assert "sk-secret-of-the-vendor" not in str(loopback.asked[0].headers)
+
+
+class Page(BaseHTTPRequestHandler):
+    """A web page where an endpoint should be."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<html>Welcome to the cluster</html>")
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+async def test_a_page_in_place_of_an_endpoint_is_told_from_an_answer_that_broke_off():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            async with serving_at("openai", url, retry=impatient(patience_seconds=5)) as provider:
+                await asyncio.to_thread(provider.check, "local-model")  # a gateway may know none
+                with pytest.raises(ProviderError, match="is it an OpenAI-compatible endpoint that"):
+                    await provider.complete(request(model="local-model"))
+        finally:
+            server.shutdown()
 
 
 def test_a_missing_key_is_named_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch):

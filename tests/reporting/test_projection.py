@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airr.errors import WorkspaceError
+from airr.errors import Damaged, WorkspaceError
 from airr.records import BASELINE, Reason, Stage, row_of
 from airr.reporting.curves import POINTS, curve_of
 from airr.reporting.page import page_of, tree_of
@@ -187,6 +187,11 @@ def test_campaigns_are_found_by_name_folder_glob_and_list_and_else_refused(tmp_p
         found("stray")
     with pytest.raises(WorkspaceError, match=r"no campaign below .* that campaign=z\* matches"):
         found("z*")
+    (tmp_path / "y" / "campaign.yaml").write_text("a: [")
+    with pytest.warns(Damaged, match=r"left out: .*y/campaign\.yaml is damaged"):
+        assert found(None) == ["x"]
+    with pytest.raises(WorkspaceError, match=r"y/campaign\.yaml is damaged"):
+        found("y")
 
 
 def test_what_a_policy_learned_is_told_epoch_by_epoch(facts: CampaignFacts, tmp_path: Path):

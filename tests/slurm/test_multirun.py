@@ -171,11 +171,12 @@ def test_turns_of_a_sweep_leave_their_jobs(
 def test_a_sweep_that_cannot_be_is_refused_before_anything_is_made(
     wrong: str, said: str, cluster: VirtualCluster, place: Path, settings: list[str]
 ):
-    refused = start([*settings, *wrong.split()], place, cluster)
-    _, complaints = refused.communicate(timeout=60)
-    assert refused.returncode == 2
-    assert said in complaints
-    assert "Traceback" not in complaints
+    for more in ([], ["+dry_run=true"]):
+        refused = start([*settings, *wrong.split(), *more], place, cluster)
+        _, complaints = refused.communicate(timeout=60)
+        assert refused.returncode == 2
+        assert said in complaints
+        assert "Traceback" not in complaints
     assert not (place / "runs").exists()
 
 
