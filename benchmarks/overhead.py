@@ -8,7 +8,8 @@ prompts, the diffs and every gate but the preflight are the real ones; workers' 
 soon as they are submitted (benchmarks/instant.py).
 
 - `instant, 1` and `instant, 10`: the model answers within the process, with so many diffs side by
-  side for each idea; as none of them takes any time, all ten are judged.
+  side for each idea; as none of them takes any time, all ten are there, and kept, before the first
+  is judged.
 - `0 s, 16`: the model is asked through OpenAI's SDK over HTTP, from a server in a process of its
   own whose answers begin after so many seconds, with so many requests in flight; one diff for each
   idea, which passes. `ideal` is how long the answers take if they never wait for the head.

@@ -1,8 +1,9 @@
 """Idea -> Patch: the implementer asks a model for a diff until one passes every gate.
 
-Samples run side by side, each with a few self-revisions on the exact error (paper: 10 samples,
-2 revisions); the first to pass wins and the rest are cancelled. The cheap gates come first; the
-preflight, which costs seconds of a core, takes one patch of an idea at a time.
+Samples are asked side by side, each with a few self-revisions on the exact error (paper: 10
+samples, 2 revisions), and judged in the order of their answers, one patch of an idea at a time: the
+first to pass wins and the rest are cancelled, unjudged and not revised. The cheap gates come before
+the preflight, which costs seconds of a core.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Implementation:
 
 @dataclass(slots=True)
 class _Attempts:
-    """What the samples of one idea share: the patches so far, and the turn to preflight.
+    """What the samples of one idea share: the patches so far, and the turn to be judged.
 
     `base` is what they patch, that of `parent` if the idea builds on one. `mends` is the run whose
     crash they are to mend. `failed` says by diff what became of those that ran already: none is
@@ -62,7 +63,7 @@ class _Attempts:
     patches: list[Patch] = field(default_factory=list[Patch])
     mends: str | None = None
     failed: dict[str, Patch] = field(default_factory=dict[str, Patch])
-    preflight_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     held_back: str = ""
     only_held: bool = False
 
@@ -207,7 +208,19 @@ class Implementer:
     async def _judge(
         self, request: Request, completion: Completion, idea: Idea, attempts: _Attempts
     ) -> tuple[Patch, Tree | None]:
-        """Take one answer through the gates; the tree comes back only if it passed them all."""
+        """Take one answer through the gates; the tree comes back only if it passed them all.
+
+        Then the turn is not handed on: the other samples are about to be cancelled.
+        """
+        await attempts.turn.acquire()
+        patch, tree = await self._through_gates(request, completion, idea, attempts)
+        if tree is None:
+            attempts.turn.release()
+        return patch, tree
+
+    async def _through_gates(
+        self, request: Request, completion: Completion, idea: Idea, attempts: _Attempts
+    ) -> tuple[Patch, Tree | None]:
         patch = Patch(
             idea_id=idea.id,
             sample=0,
@@ -236,11 +249,10 @@ class Implementer:
         )
         if isinstance(tree, Rejection):
             return replace(patch, reason=tree.reason, detail=tree.detail), None
-        async with attempts.preflight_turn:
-            patch = replace(patch, **_changes(attempts.base, tree))
-            if (same := attempts.failed.get(patch.diff)) is not None:
-                return _repeated(patch, same), None
-            result = await self._preflight.check(tree, RunKey(idea_id=idea.id))
+        patch = replace(patch, **_changes(attempts.base, tree))
+        if (same := attempts.failed.get(patch.diff)) is not None:
+            return _repeated(patch, same), None
+        result = await self._preflight.check(tree, RunKey(idea_id=idea.id))
         patch = replace(patch, preflight_seconds=seconds_of(result))
         if result.metric is not None:
             return replace(patch, applied=True, stage=None), tree

@@ -210,6 +210,24 @@ async def test_of_one_ideas_patches_one_at_a_time_is_tried_for_real():
     assert (len(checks.tried), checks.most) == (5, 1)
 
 
+async def test_beside_a_patch_that_passes_no_other_answer_is_judged_or_revised():
+    checks = Checks()
+    model = Scripted(lambda request: GOOD if "/s0/" in request.id else STALE)
+    done = await implement(model, checks, samples=3)
+    assert [(patch.sample, patch.applied) for patch in done.patches] == [(0, True)]
+    assert [request.id for request in model.asked] == [f"e00-i003/s{n}/r0" for n in range(3)]
+    assert len(checks.tried) == 1
+
+
+async def test_answers_are_judged_in_their_order_until_one_passes():
+    checks = Checks(passes=lambda tree: "1.2" in tree["recipe.py"])
+    answers = (STALE, *(GOOD.replace("1.0", f"1.{n}") for n in range(1, 5)))
+    model = Scripted(lambda request: answers[int(request.id[-4])])
+    done = await implement(model, checks, samples=5, revisions=0)
+    assert [patch.reason for patch in done.patches] == [Reason.NO_PATCH, Reason.CRASH, None]
+    assert len(checks.tried) == 2, "nothing is tried beyond the one that passed"
+
+
 async def test_a_patch_that_failed_its_preflight_is_not_run_again_and_the_model_is_told():
     checks = Checks(passes=lambda _: False)
     model = Scripted(says(GOOD, BLOCK, GOOD))
