@@ -241,6 +241,7 @@ class Ledger:
         self._commit({**self._manifest.tables, name: (*files[:first], *damaged, whole)})
         for file in merged:
             (self.folder / name / file).unlink(missing_ok=True)
+            del self._sizes[file]
 
     def _size_of(self, name: str, file: str) -> int:
         if file not in self._sizes:
@@ -250,6 +251,7 @@ class Ledger:
     def _write_part(self, name: str, table: pa.Table) -> str:
         file = f"part-{self._manifest.version + 1:08d}-{uuid.uuid4().hex[:6]}.parquet"
         write_atomically(self.folder / name / file, encoded(table))
+        self._sizes[file] = table.nbytes
         return file
 
     def _commit(self, tables: Mapping[str, tuple[str, ...]]) -> None:

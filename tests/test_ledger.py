@@ -18,7 +18,14 @@ import pytest
 from airr.columns import schema_of, table_of
 from airr.errors import WorkspaceError
 from airr.ledger import Ledger, best, load, read_records, read_table
-from airr.parts import MOST_PARTS, WHOLE_BYTES, DamagedPart, first_to_merge, read_part
+from airr.parts import (
+    MOST_PARTS,
+    WHOLE_BYTES,
+    DamagedPart,
+    bytes_in,
+    first_to_merge,
+    read_part,
+)
 from airr.records import Idea, OutcomeRow, Reason, Run, Withheld, row_of
 from tests.builders import NOON, idea, outcome_row, run, scored
 
@@ -134,6 +141,13 @@ def test_merging_leaves_large_older_parts_as_they_are(folder: Path):
     assert large.exists()
     assert len(parts_of(folder, "ideas")) < MOST_PARTS
     assert read_records(folder, Idea)[5000:] == many
+
+
+def test_a_part_of_equal_texts_counts_with_all_of_them(folder: Path):
+    Ledger(folder).append([idea(number, text="the same " * 100) for number in range(1000)])
+    (part,) = parts_of(folder, "ideas")
+    assert bytes_in(part) > 1000 * len("the same " * 100)
+    assert part.stat().st_size < 100_000
 
 
 def test_merging_keeps_a_damaged_part_for_somebody_to_look_at(folder: Path):
