@@ -235,7 +235,7 @@ class Batched:
         self._path.parent.mkdir(exist_ok=True)
         self._lines = LineFile(self._path)
         batches: dict[str, _Batch] = {}
-        for span, record in self._lines.scan():
+        for place, record in self._lines.scan():
             match record:
                 case {
                     "kind": Kind.SENT,
@@ -250,7 +250,7 @@ class Batched:
                     batches.setdefault(name, _Batch(name=name)).batch_id = batch_id
                     self._known_ids.add(batch_id)
                 case _:
-                    self._lines.name_damage(span[0])
+                    self._lines.name_damage(place)
         for batch in batches.values():
             self._of_member |= dict.fromkeys(batch.members, batch)
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from airr.llm.entries import (
     prompt_in,
     text_record,
 )
-from airr.llm.lines import LineFile, Span
+from airr.llm.lines import LineFile, Place
 from airr.llm.prices import PriceTable, usd_of
 from airr.llm.protocol import (
     Completion,
@@ -77,19 +78,19 @@ class Journal:
         self._guard = guard
         self._now = now
         self._clock = clock
-        self._calls: dict[Key, Span] = {}
-        self._order: list[Span] = []
-        self._texts: dict[bytes, Span] = {}
+        self._calls: dict[Key, Place] = {}
+        self._order = array("q")
+        self._texts: dict[bytes, Place] = {}
         self._cancelled: set[Key] = set()
         self.usd = 0.0
         self.unpriced: Counter[str] = Counter()
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._lines = LineFile(path)
-        for span, record in self._lines.scan():
+        for place, record in self._lines.scan():
             if is_text(record) or is_call(record):
-                self._index(span, record)
+                self._index(place, record)
             else:
-                self._lines.name_damage(span[0])
+                self._lines.name_damage(place)
 
     @property
     def path(self) -> Path:
@@ -136,7 +137,7 @@ class Journal:
         Positions count from the opening of the journal on: a head that has just started takes
         all of them, and leaves out those whose (id, prompt_hash) its ledger has.
         """
-        return [call_in(self._lines.read(span)) for span in self._order[position:]]
+        return [call_in(self._lines.read(place)) for place in self._order[position:]]
 
     def prompt(self, position: int) -> tuple[str, tuple[Message, ...]]:
         """Return the system prompt and the messages of one call, as they were sent."""
@@ -181,20 +182,20 @@ class Journal:
         texts = long_texts(answered.request)
         new = [name for name in texts if bytes.fromhex(name) not in self._texts]
         records = [*(text_record(name, texts[name]) for name in new), call_record(answered)]
-        for span, record in zip(self._lines.append(records), records, strict=True):
-            self._index(span, record)
+        for place, record in zip(self._lines.append(records), records, strict=True):
+            self._index(place, record)
 
-    def _index(self, span: Span, record: dict[str, Any]) -> None:
+    def _index(self, place: Place, record: dict[str, Any]) -> None:
         """Note where a record stands."""
         if record["kind"] == Kind.TEXT:
-            self._texts[bytes.fromhex(record["sha256"])] = span
+            self._texts[bytes.fromhex(record["sha256"])] = place
             return
         key = _key(record["id"], record["prompt_hash"])
         if record["completion"]["stop_reason"] == StopReason.CANCELLED:
             self._cancelled.add(key)
         else:
-            self._calls[key] = span
-        self._order.append(span)
+            self._calls[key] = place
+        self._order.append(place)
         self._count(record)
 
     def _count(self, record: dict[str, Any]) -> None:
@@ -209,10 +210,10 @@ class Journal:
             self.usd += usd
 
     def _text(self, name: str) -> str:
-        span = self._texts.get(bytes.fromhex(name))
-        if span is None:
+        place = self._texts.get(bytes.fromhex(name))
+        if place is None:
             raise WorkspaceError(f"{self._lines.path}: the line with text {name[:12]} is damaged")
-        return self._lines.read(span)["text"]
+        return self._lines.read(place)["text"]
 
     def _usd(self, asked_for: str, completion: Completion) -> float | None:
         """Price what the endpoint says it ran; an alias only it knows, by the name asked for."""

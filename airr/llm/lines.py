@@ -9,6 +9,7 @@ damaged or foreign is named and left where it is, so that nothing is destroyed.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import warnings
@@ -24,8 +25,8 @@ from airr.workspace import sync_directory
 HEAD = b'{"crc32":"%08x","record":'
 HEAD_LENGTH = len(HEAD % 0)
 TAIL = b"}\n"
-Span = tuple[int, int]
-"""Where a line lies: its first byte, and how many it has."""
+Place = int
+"""Where a line lies: its first byte in the file."""
 
 
 class TornEnd(UserWarning):
@@ -56,7 +57,7 @@ class LineFile:
         if self._failure is not None:
             raise self._not_kept(self._failure)
 
-    def append(self, records: Sequence[Any]) -> list[Span]:
+    def append(self, records: Sequence[Any]) -> list[Place]:
         """Write records and return where they lie, once they are on disk.
 
         Raises:
@@ -64,11 +65,7 @@ class LineFile:
         """
         self.check_writable()
         lines = [_line(record) for record in records]
-        spans: list[Span] = []
-        end = self._end
-        for line in lines:
-            spans.append((end, len(line)))
-            end += len(line)
+        *places, end = itertools.accumulate(map(len, lines), initial=self._end)
         try:
             self._write(b"".join(lines))
             os.fsync(self._file)
@@ -78,36 +75,35 @@ class LineFile:
                 os.ftruncate(self._file, self._end)
             raise self._not_kept(error) from error
         self._end = end
-        return spans
+        return places
 
-    def read(self, span: Span) -> Any:
+    def read(self, place: Place) -> Any:
         """Return the record of one line.
 
         Raises:
             WorkspaceError: the line was damaged after it was found whole.
         """
-        offset, length = span
-        record = _record(os.pread(self._file, length, offset))
+        record = _record(_line_at(self._file, place))
         if record is None:
-            raise WorkspaceError(f"{self.path}: the line at byte {offset} was damaged just now")
+            raise WorkspaceError(f"{self.path}: the line at byte {place} was damaged just now")
         return record
 
-    def scan(self) -> Iterator[tuple[Span, Any]]:
+    def scan(self) -> Iterator[tuple[Place, Any]]:
         """Yield every whole line with its record, in order; the others are named."""
-        offset = 0
+        place = 0
         with self.path.open("rb") as file:
             for line in file:
                 record = _record(line)
                 if record is None:
-                    self.name_damage(offset)
+                    self.name_damage(place)
                 else:
-                    yield (offset, len(line)), record
-                offset += len(line)
+                    yield place, record
+                place += len(line)
 
-    def name_damage(self, offset: int) -> None:
+    def name_damage(self, place: Place) -> None:
         """Warn that a line cannot be used."""
         warnings.warn(
-            f"{self.path}: the line at byte {offset} is damaged or foreign; it is left there and "
+            f"{self.path}: the line at byte {place} is damaged or foreign; it is left there and "
             "skipped",
             DamagedLine,
             stacklevel=2,
@@ -141,6 +137,14 @@ class LineFile:
 def _line(record: Any) -> bytes:
     body = json.dumps(record, separators=(",", ":")).encode("ascii")
     return HEAD % zlib.crc32(body) + body + TAIL
+
+
+def _line_at(file: int, place: Place, step: int = 1 << 14) -> bytes:
+    """Return a line with its newline, or without where the file ends before that."""
+    line = bytearray()
+    while not line.endswith(b"\n") and (piece := os.pread(file, step, place + len(line))):
+        line += piece[: piece.find(b"\n") + 1 or step]
+    return bytes(line)
 
 
 def _record(line: bytes) -> Any:

@@ -171,14 +171,16 @@ def prompt_hash(request: Request) -> str:
 def _hash_of(model: str, system: str, messages: Sequence[Message], *sampling: float) -> str:
     """Return the hash; whoever looks a request up and then asks it needs it several times."""
     temperature, max_tokens, thinking_tokens, seed = sampling
-    shape = {
-        "model": model,
-        "system": system,
-        "messages": [[message.role, message.text] for message in messages],
-        "temperature": temperature,
-        "max_tokens": max_tokens,
-        "thinking_tokens": thinking_tokens,
-        "seed": seed,
-    }
-    canonical = json.dumps(shape, sort_keys=True, separators=(",", ":"))
+    turns = ",".join(f"[{_json(one.role)},{_json(one.text)}]" for one in messages)
+    canonical = (
+        f'{{"max_tokens":{_json(max_tokens)},"messages":[{turns}],"model":{_json(model)},'
+        f'"seed":{_json(seed)},"system":{_json(system)},"temperature":{_json(temperature)},'
+        f'"thinking_tokens":{_json(thinking_tokens)}}}'
+    )
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@lru_cache(maxsize=64, typed=True)
+def _json(value: str | float) -> str:
+    """Return a value as JSON; a system prompt holds a codebase, and samples and ideas share it."""
+    return json.dumps(value)

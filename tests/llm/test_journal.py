@@ -1,6 +1,7 @@
 """The journal: nothing is paid for twice, and nothing that was paid for is lost."""
 
 import asyncio
+import hashlib
 import json
 import resource
 from collections.abc import Callable, Generator
@@ -120,6 +121,21 @@ async def test_another_prompt_under_the_same_id_is_another_request(path: Path):
 )
 def test_whatever_shapes_the_answer_changes_the_hash(change: dict[str, Any]):
     assert prompt_hash(request(**change)) != prompt_hash(request())
+
+
+def test_the_hash_is_that_of_one_json_object_so_journals_of_old_are_still_found():
+    asked = request(system='a "codebase"\n\ud800 \u00e9', temperature=1, seed=3)
+    shape = {
+        "model": asked.model,
+        "system": asked.system,
+        "messages": [[message.role, message.text] for message in asked.messages],
+        "temperature": asked.temperature,
+        "max_tokens": asked.max_tokens,
+        "thinking_tokens": asked.thinking_tokens,
+        "seed": asked.seed,
+    }
+    canonical = json.dumps(shape, sort_keys=True, separators=(",", ":"))
+    assert prompt_hash(asked) == hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def test_what_does_not_shape_the_answer_leaves_the_hash(path: Path):
