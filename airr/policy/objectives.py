@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import root_scalar
 
 Rewards = NDArray[np.float64]
 EPSILON = 1e-6
@@ -70,6 +69,8 @@ def _entropic(rewards: Rewards, _: int) -> Rewards:
     scale of the rewards nor one outlier decides how greedy an update is. In a group so small, or
     with so many that share the best reward, that no beta reaches it, the best share all weight.
     """
+    from scipy.optimize import root_scalar  # noqa: PLC0415 - large, and no other objective needs it
+
     scaled = (rewards - rewards.max()) / np.ptp(rewards)
     reachable = math.log(len(rewards) / np.count_nonzero(scaled == 0))
     most = 1e4
