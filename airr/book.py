@@ -88,11 +88,6 @@ class Book:
         """
         return [patch for patch in patches if _patch_key(patch) not in self._patches]
 
-    def calls(self) -> list[Call]:
-        """Read the calls entered, and those that the journal has beyond them."""
-        self._hear()
-        return [*read_records(self._ledger.folder, Call), *self._waiting]
-
     def spends(self) -> dict[str, Spend]:
         """Return what all calls of each role used up so far, for the roles that made any."""
         self._hear()

@@ -16,7 +16,6 @@ from airr.records import (
     Failed,
     Idea,
     Outcome,
-    Patch,
     Reason,
     Run,
     Scored,
@@ -46,6 +45,7 @@ class Spend:
     `input_tokens` are those billed in full, `cached_tokens` those read from a prompt cache, and
     `written_tokens` those written into one. `usd` leaves out the `unpriced` calls, whose models
     have no known price; `cancelled` ones were cut short when their answers were no longer wanted.
+    `seconds` are how long answers took, which overlap in time.
     """
 
     calls: int
@@ -56,6 +56,7 @@ class Spend:
     output_tokens: int
     usd: float
     unpriced: int
+    seconds: float
 
 
 def best_ideas(
@@ -124,6 +125,7 @@ def spend_of(calls: Sequence[Call]) -> Spend:
         output_tokens=sum(call.output_tokens for call in calls),
         usd=sum(prices),
         unpriced=len(calls) - len(prices),
+        seconds=sum(call.latency_seconds for call in calls),
     )
 
 
@@ -148,9 +150,9 @@ def gpu_hours_of(runs: Sequence[Run]) -> float:
 
 
 def time_spent(
-    calls: Sequence[Call],
-    patches: Sequence[Patch],
-    runs: Sequence[Run],
+    spends: Mapping[str, Spend],
+    preflight_seconds: float,
+    runs: Collection[Run],
     outcomes: Collection[Outcome],
 ) -> dict[str, float]:
     """Return the seconds of each stage, summed over ideas, which overlap in time.
@@ -159,9 +161,9 @@ def time_spent(
     a worker spends on unpacking, recording and cleaning up.
     """
     return {
-        "idea": sum(call.latency_seconds for call in calls if call.purpose == "ideate"),
-        "patch": sum(call.latency_seconds for call in calls if call.purpose == "implement"),
-        "preflight": sum(patch.preflight_seconds for patch in patches),
+        "idea": spends["ideator"].seconds if "ideator" in spends else 0.0,
+        "patch": spends["implementer"].seconds if "implementer" in spends else 0.0,
+        "preflight": preflight_seconds,
         "queue": sum(
             (run.started_at - run.submitted_at).total_seconds() for run in runs if run.started_at
         ),

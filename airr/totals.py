@@ -17,14 +17,28 @@ SUMS = {
     "output_tokens": "output_tokens",
 }
 """Fields of a `Spend`, and the columns of calls that they sum."""
-TYPES = {"purpose": str, "stop_reason": str, "usd": float, **dict.fromkeys(SUMS.values(), int)}
+TYPES = {
+    "purpose": str,
+    "stop_reason": str,
+    "usd": float,
+    "latency_seconds": float,
+    **dict.fromkeys(SUMS.values(), int),
+}
 """Columns of calls, as arrays; no price is NaN there."""
 
 
 def gpu_hours_in(folder: Path) -> float:
     """Return what ended runs, and the jobs of finished updates, have used, of a ledger's folder."""
-    tables = [read_whole(folder, name, ["gpu_seconds"]) for name in ("runs", "updates")]
-    return sum(sum(table["gpu_seconds"].to_pylist()) for table in tables) / 3600
+    return sum(_sum_of(folder, name, "gpu_seconds") for name in ("runs", "updates")) / 3600
+
+
+def preflight_seconds_in(folder: Path) -> float:
+    """Return what the preflights of all patches took, of a ledger's folder."""
+    return _sum_of(folder, "patches", "preflight_seconds")
+
+
+def _sum_of(folder: Path, table: str, column: str) -> float:
+    return sum(read_whole(folder, table, [column])[column].to_pylist())
 
 
 def spend_in(folder: Path) -> dict[str, Spend]:
@@ -45,5 +59,6 @@ def _spend(calls: Mapping[str, np.ndarray], own: np.ndarray) -> Spend:
         cancelled=int((calls["stop_reason"][own] == "cancelled").sum()),
         usd=float(np.nansum(usd)),
         unpriced=int(np.isnan(usd).sum()),
+        seconds=float(calls["latency_seconds"][own].sum()),
         **tokens,
     )

@@ -40,13 +40,13 @@ from airr.display.tables import (
 from airr.estimates import seeds_of, settled
 from airr.executor.executor import Step
 from airr.head import Head
-from airr.ledger import read_records
 from airr.policy.progress import epochs_of
-from airr.records import BASELINE, Patch, Scored, Wanted, trials_of
+from airr.records import BASELINE, Scored, Wanted, trials_of
 from airr.reinforcement import Reinforcement
 from airr.researcher.bandit import records_of
 from airr.summary import best_ideas, dropped, failures, time_spent, withheld
 from airr.titles import title_of
+from airr.totals import preflight_seconds_in
 
 BEST_SHOWN = 10
 WARNINGS_APART_SECONDS = 15
@@ -159,8 +159,8 @@ def closing(
         return Group(Text(head.campaign.stopped))
     ideas = {idea_id: outcome for idea_id, outcome in outcomes.items() if idea_id != BASELINE}
     best = best_ideas(book.ideas, outcomes, metric, BEST_SHOWN)
-    calls, runs = book.calls(), list(book.runs.values())
-    patches = read_records(head.workspace.ledger, Patch)
+    preflights = preflight_seconds_in(head.workspace.ledger)
+    stages = time_spent(book.spends(), preflights, book.runs.values(), book.outcomes.values())
     scored = sum(isinstance(outcome, Scored) for outcome in ideas.values())
     failed = failure_line(failures(ideas), dropped(ideas))
     left = len(book.ideas) - len(ideas)
@@ -169,7 +169,7 @@ def closing(
         + (f"; {left} not tried to their end" if left else ""),
         *withheld_lines(withheld(ideas)),
         f"took    {duration(seconds)}{' since it went on' if goes_on else ''}",
-        f"stages  {time_line(time_spent(calls, patches, runs, book.outcomes.values()))}",
+        f"stages  {time_line(stages)}",
         f"spent   {_spent(head)}",
         f"ledger  {head.workspace.ledger} (Python: airr.ledger.load('{folder}'))",
         f"next    python -m airr.status campaign={folder}   how it stands",
