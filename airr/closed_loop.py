@@ -89,7 +89,7 @@ def run_sweep(raws: Sequence[dict[str, Any]], parse: Parse) -> None:
 
 
 def _rehearse(
-    config: Config, raw: dict[str, Any], forked_from: str | None, *, whole_prompts: bool
+    config: Config, raw: Mapping[str, Any], forked_from: str | None, *, whole_prompts: bool
 ) -> None:
     found = rehearse(config, raw, forked_from)
     print(rehearsal.told_of(found, whole_prompts=whole_prompts))  # noqa: T201 - the verb's output
