@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +24,11 @@ from airr.worker.launch import STATUSES, status_of
 from airr.worker.rendezvous import Rendezvous
 from airr.worker.scratch import Scratch, scratch_of
 from airr.worker.stop import stop_on_signal
-from airr.worker.train import Part, run_part
+from airr.worker.train import BEGUN, Part, run_part
 from airr.worker.unpack import settle
+
+LATE_SECONDS, LATE_SHARE = 30.0, 0.05
+"""By how much of the budget, and at least by how much, a node may be late for its part."""
 
 
 class NotHere(Exception):
@@ -37,7 +41,9 @@ def run_step(batch_file: Path, index: int, deadline: float, *meet_at: str) -> in
     rank, node = int(os.environ["SLURM_NODEID"]), os.environ["SLURMD_NODENAME"]
     stop = stop_on_signal()
     try:
+        _check_time(batch.plan.budget_seconds, deadline)
         with _scratch(batch, index, node if rank else "") as scratch:
+            (scratch.private / BEGUN).touch()
             part = Part(
                 plan=batch.plan,
                 seed=batch.runs[index].seed,
@@ -52,6 +58,16 @@ def run_step(batch_file: Path, index: int, deadline: float, *meet_at: str) -> in
     if ended.returncode:
         _tell(f"{node}: {ended.ending} with status {ended.returncode}")
     return status_of(ended)
+
+
+def _check_time(budget_seconds: float, deadline: float) -> None:
+    """Refuse a part whose budget has run for a while: that Slurm is slow is no idea's fault.
+
+    srun asks the controller for the step, and where that is down it asks again for minutes.
+    """
+    late = time.time() - (deadline - budget_seconds)
+    if late > max(LATE_SECONDS, LATE_SHARE * budget_seconds):
+        raise NotHere(f"srun started it after {late:.0f} s of a budget of {budget_seconds:g} s")
 
 
 @contextmanager

@@ -25,6 +25,8 @@ OUT_OF_MEMORY = re.compile(
     re.IGNORECASE,
 )
 NO_SPACE = re.compile(r"No space left on device|File too large|Disk quota exceeded", re.IGNORECASE)
+BEGUN = "begun"
+"""The private file that says that srun has started the part of the worker's own node."""
 GRACE_SECONDS = 15.0
 """What the nodes get to end their parts at the deadline, before all of them are ended at once."""
 PROCESSES, PROCESSES_OF_A_CPU = 1024, 128
@@ -118,9 +120,13 @@ def run_part(part: Part, stop: Stop, log: LogFile | None = None) -> Ended:
 def run_steps(part: Part, step: Sequence[str], stop: Stop, log: LogFile) -> Ended:
     """Run `step` on every node of this Slurm job, this one included."""
     argv = srun_command(part.plan, (*step, f"{part.deadline:.3f}"), os.environ)
-    limits = _limits(part)
+    limits, begun = _limits(part), part.scratch.private / BEGUN
+    begun.unlink(missing_ok=True)
     late = replace(limits, deadline=limits.deadline + GRACE_SECONDS)
-    return ended_as(run_limited(argv, limits=late, log=log, stop=stop, farewell=FAREWELL_SECONDS))
+    ended = ended_as(run_limited(argv, limits=late, log=log, stop=stop, farewell=FAREWELL_SECONDS))
+    if ended.ending is Ending.DEADLINE and not begun.exists():
+        return replace(ended, ending=Ending.UNSTARTED)
+    return ended
 
 
 def _limits(part: Part) -> Limits:
