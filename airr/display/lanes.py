@@ -67,8 +67,9 @@ def comparison(lanes: Sequence[Lane]) -> Table:
     """Return one row for each campaign with its best idea, the largest gain first."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("campaign", "ideas", "scored", "best", "score", "gain"):
+        is_name = column == "campaign"  # a long one is folded, and no number is
         justify = "left" if column in {"campaign", "best"} else "right"
-        table.add_column(column, justify=justify, no_wrap=True)
+        table.add_column(column, justify=justify, no_wrap=not is_name, overflow="fold")
     ranked = [(lane, _best(lane.head) if lane.head else None) for lane in lanes]
     ranked.sort(key=lambda pair: -pair[1].gain if pair[1] else math.inf)
     for lane, best in ranked:
