@@ -59,7 +59,11 @@ PUBLISHED = {
     "result": {"loss": 2.1},
 }
 """An idea of other people's."""
-IDEAS = "[Experiment] Train longer.\n[Code Changes] Twice the steps.\n[End]\n"
+IDEAS = """[Experiment] Let the second moment forget more slowly.
+[Code Changes] A larger beta2.
+Recipe: beta2_slow()
+[End]
+"""
 
 
 @dataclass(frozen=True)
