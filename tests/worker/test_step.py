@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -19,6 +20,7 @@ BUDGET = 60.0
 TRAIN_WITHOUT_A_STEP = """
 import sys
 from pathlib import Path
+from uuid import uuid4
 from airr.batch import Batch
 from airr.worker import train
 from airr.worker.scratch import Scratch
@@ -39,7 +41,7 @@ def test_a_part_that_srun_starts_late_is_left_to_another_attempt(
     """A training with less than its budget would be held against its idea."""
     toy.make_env(tmp_path)
     plan = toy.plan(tmp_path, sandbox="none", budget_seconds=BUDGET)
-    file = toy.write_batch(tmp_path, toy.tree(), plan, f"airr-{tmp_path.name}")
+    file = toy.write_batch(tmp_path, toy.tree(), plan, f"airr-step-{uuid4().hex}")
     batch = Batch.from_json(file.read_bytes())
     scratch = scratch_of(batch.name, 0)
     assert settle(plan, batch.runs[0], scratch) is None
