@@ -28,7 +28,7 @@ import random
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,11 +40,11 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import airr.executor.patches
 import airr.llm.anthropic
 from airr.batch import Result
 from airr.composition import compositions
 from airr.config import Config
+from airr.executor import patches
 from airr.executor.codebases import Tree
 from airr.executor.plans import env_folder
 from airr.llm.anthropic import Anthropic
@@ -250,12 +250,13 @@ def taken(economy: Economy, haste: float) -> Generator[None]:
     """Take only some of the measures, with the gate's clock as fast as the cache's."""
     marks = airr.llm.anthropic.CACHE if economy.has_marks else {}
     gate = PrefixGate(hasty(haste)) if economy.has_leader else NoGate()
-    first = getattr(airr.executor.patches, FIRST_TO_PASS) if economy.cancels else all_of
-    with (
-        patch("airr.llm.anthropic.CACHE", marks),
-        patch("airr.llm.traffic.PrefixGate", lambda: gate),
-        patch.object(airr.executor.patches, FIRST_TO_PASS, first),
-    ):
+    with ExitStack() as measures:
+        measures.enter_context(patch("airr.llm.anthropic.CACHE", marks))
+        measures.enter_context(patch("airr.llm.traffic.PrefixGate", lambda: gate))
+        if not economy.cancels:  # then whoever passes must not keep the others from their turn
+            measures.enter_context(patch.object(patches, FIRST_TO_PASS, all_of))
+            judge = patches.Implementer._through_gates
+            measures.enter_context(patch.object(patches.Implementer, "_judge", judge))
         yield
 
 
