@@ -137,6 +137,14 @@ async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     raise AssertionError("it did not happen in time")
 
 
+async def leave_running(workspace: Workspace, plan: Plan, codebase: Codebase) -> None:
+    """Let a head begin a run, and go before that ends."""
+    async with head(workspace, plan) as scheduler:
+        waiting = asyncio.create_task(scheduler.run(codebase))
+        await until(lambda: any(workspace.jobs.rglob("*.alive")))
+        waiting.cancel()
+
+
 async def test_codebases_that_are_ready_together_go_as_one_array(workspace: Workspace):
     codebases = [put(workspace, f"e00-i{n:03d}", toy.tree(value=1.5 + n / 10)) for n in range(5)]
     async with head(workspace, plan_of(workspace)) as scheduler:
@@ -249,10 +257,7 @@ async def test_what_waits_to_be_run_again_is_not_run_twice_for_being_asked_for(
 ):
     codebase = put(workspace, "e00-i000", toy.tree("import time; time.sleep(2)\n" + toy.HONEST))
     plan = plan_of(workspace, budget_seconds=20.0)
-    async with head(workspace, plan) as scheduler:
-        waiting = asyncio.create_task(scheduler.run(codebase))
-        await until(lambda: any(workspace.jobs.rglob("*.alive")))
-        waiting.cancel()
+    await leave_running(workspace, plan, codebase)
     cluster = this_machine()
     cluster.is_silent = True
     async with head(workspace, plan, cluster=cluster) as scheduler:
@@ -272,10 +277,7 @@ async def test_a_clock_that_goes_backwards_lets_nobody_wait_for_ever(workspace: 
     settings = replace(SETTINGS, gather_seconds=1, lost_after_seconds=1)
     codebase = put(workspace, "e00-i000", toy.tree("import time; time.sleep(3)\n" + toy.HONEST))
     plan = plan_of(workspace, budget_seconds=20.0)
-    async with head(workspace, plan) as scheduler:
-        waiting = asyncio.create_task(scheduler.run(codebase))
-        await until(lambda: any(workspace.jobs.rglob("*.alive")))
-        waiting.cancel()
+    await leave_running(workspace, plan, codebase)
     back = head(workspace, plan, settings, clock=lambda: 2e9 - 1000 * time.monotonic())
     async with back as scheduler, asyncio.timeout(60):
         assert isinstance(await scheduler.run(codebase), Scored)
