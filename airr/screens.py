@@ -19,6 +19,11 @@ ROUNDING = 1e-9
 """0.1 of 30 is 3, whatever floats make of it."""
 
 
+def in_words(share: float, elsewhere: str = "") -> str:
+    """Return how long training is at a rung; `elsewhere` is its environment, if it has its own."""
+    return f"{100 * share:.3g} % of the budget" + (f" of env={elsewhere}" if elsewhere else "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halving:
     """The settings that decisions rest on: shares of the budget, and the share that goes on."""

@@ -12,6 +12,7 @@ from airr.config import Bench, Config, Direction, Env, Metric, Sandbox
 from airr.curves import CurveOf
 from airr.errors import ConfigError
 from airr.resources import resource
+from airr.screens import in_words
 from airr.seals import seal
 
 
@@ -35,8 +36,7 @@ class Rung:
     @property
     def in_words(self) -> str:
         """Return how long training is there."""
-        whose = f" of env={self.env}" if self.is_elsewhere else ""
-        return f"{100 * self.share:.3g} % of the budget{whose}"
+        return in_words(self.share, self.env if self.is_elsewhere else "")
 
 
 def rungs_of(config: Config) -> tuple[Rung, ...]:

@@ -24,7 +24,10 @@ from airr.reporting.terminal import best_line, usd_line
 from airr.reporting.tree import Report
 
 SOURCES = Path(__file__).resolve().parent / "page"
-SCRIPTS = ("dom.js", "charts.js", "lineage.js", "table.js", "idea.js", "campaign.js", "page.js")
+SCRIPTS = (
+    "dom.js", "charts.js", "lineage.js", "screens.js", "table.js", "idea.js", "campaign.js",
+    "page.js",
+)  # fmt: skip
 """In the order in which they are joined to one script."""
 CHUNK = 40
 """Ideas whose large parts are compressed together, and opened together."""

@@ -21,6 +21,7 @@ from airr.records import (
     Patch,
     Run,
     Scored,
+    Screening,
     Update,
     Withheld,
     how_it_ended,
@@ -29,19 +30,19 @@ from airr.records import (
 )
 from airr.reporting.costs import Costs
 from airr.reporting.curves import curve_of
+from airr.reporting.fates import fate_of, gain_of, score_of
 from airr.reporting.learning import learning_of
 from airr.reporting.pace import epochs_of, funnel_of, progress_of
+from airr.reporting.screens import screen_of
 from airr.reporting.tree import (
     Attempt,
     CampaignFacts,
     Cost,
     Detail,
     Fate,
-    Gain,
     IdeaFacts,
     MetricFacts,
     Revision,
-    Score,
     SeedOutcome,
 )
 from airr.summary import Best, best_ideas
@@ -56,6 +57,7 @@ class Rows:
     patches: Sequence[Patch]
     calls: Sequence[Call]
     runs: Sequence[Run]
+    screens: Sequence[Screening]
     outcomes: Sequence[OutcomeRow]
     updates: Sequence[Update]
     logs: Mapping[str, str]
@@ -110,6 +112,7 @@ def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
         epochs=epochs_of(ideas, subject.metric),
         progress=progress,
         funnel=funnel_of(ideas),
+        screen=screen_of(subject.env, rows.screens, rows.runs, outcomes),
         learning=learning_of(rows.ideas, found, rows.updates),
         ideas=ideas,
     )
@@ -175,44 +178,6 @@ def _ideas(
             )
         )
     return tuple(facts)
-
-
-def fate_of(outcome: Outcome | None, best: Best | None) -> Fate:
-    """Return what became of an idea; `best` compares it with the baseline, where that can be."""
-    match outcome:
-        case None:
-            return Fate.OPEN
-        case Failed():
-            return Fate.FAILED
-        case Withheld():
-            return Fate.WITHHELD
-        case Dropped():
-            return Fate.DROPPED
-        case Scored():
-            return Fate.UNCOMPARED if best is None else _verdict(best)
-
-
-def _verdict(best: Best) -> Fate:
-    if best.is_noise:
-        return Fate.NOISE
-    return Fate.BETTER if best.gain > 0 else Fate.WORSE
-
-
-def score_of(outcome: Scored, seeds: Mapping[str, int]) -> Score:
-    """Return a score as it is shown; `seeds` says by idea id over how many it is the mean."""
-    return Score(metric=outcome.metric, error=outcome.standard_error, seeds=seeds[outcome.idea_id])
-
-
-def gain_of(best: Best) -> Gain:
-    """Return by how much an idea beats the baseline, as it is shown."""
-    error = best.gain_error
-    return Gain(
-        value=best.gain,
-        error=error,
-        low=None if error is None else best.gain - 2 * error,
-        high=None if error is None else best.gain + 2 * error,
-        is_noise=best.is_noise,
-    )
 
 
 def _counts(ideas: Sequence[IdeaFacts]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from airr.charter import Charter, read_charter
 from airr.config import Sandbox
 from airr.errors import ConfigError, Damaged, WorkspaceError
 from airr.ledger import read_records
-from airr.records import Call, Idea, OutcomeRow, Patch, Run, Update
+from airr.records import Call, Idea, OutcomeRow, Patch, Run, Screening, Update
 from airr.reporting.projection import Rows, Subject, campaign_facts
 from airr.reporting.tree import CampaignFacts, Report
 from airr.workspace import Workspace, campaign_folder, names_in
@@ -106,6 +106,7 @@ def read_rows(workspace: Workspace) -> Rows:
         patches=read_records(workspace.ledger, Patch),
         calls=read_records(workspace.ledger, Call),
         runs=read_records(workspace.ledger, Run),
+        screens=read_records(workspace.ledger, Screening),
         outcomes=read_records(workspace.ledger, OutcomeRow),
         updates=read_records(workspace.ledger, Update),
         logs={},

@@ -39,7 +39,7 @@ from airr.records import (
     outcomes_of,
     trials_of,
 )
-from airr.reporting.projection import fate_of, gain_of, score_of
+from airr.reporting.fates import fate_of, gain_of, score_of
 from airr.reporting.tree import Fate, Gain, MetricFacts, Score
 from airr.researcher.bandit import Record, records_of
 from airr.screens import Halving, SoFar

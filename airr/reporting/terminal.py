@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airr.display.tables import counted, number
-from airr.reporting.tree import CampaignFacts, Cost, Fate, Report
+from airr.reporting.tree import CampaignFacts, Cost, Fate, Report, RungFacts
 
 
 def lines_of(report: Report) -> list[str]:
@@ -19,6 +19,7 @@ def _campaign(facts: CampaignFacts) -> list[str]:
         f"  {best_line(facts)}",
         f"  {counted(len(facts.ideas), 'idea')}: {', '.join(fates) or 'none yet'}",
         f"  {' > '.join(steps)}",
+        *(f"  {rung_line(rung)}" for rung in facts.screen),
         f"  {facts.cost.gpu_hours:.1f} GPU-hours, {usd_line(facts.cost)}",
     ]
 
@@ -41,6 +42,24 @@ def best_line(facts: CampaignFacts) -> str:
     verdict = "within noise" if gain.is_noise else "better" if gain.value > 0 else "worse"
     interval = f"gain {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
     return f"{metric}: {best}, {baseline}; {interval}: {verdict}"
+
+
+def rung_line(rung: RungFacts) -> str:
+    """Return what came of the ideas at a rung of the screen, and whether full runs agree."""
+    counts = {
+        "failed": rung.failed,
+        "dropped": rung.dropped,
+        "promoted": rung.promoted,
+        "waiting": rung.waiting,
+    }
+    fates = ", ".join(f"{count} {fate}" for fate, count in counts.items() if count)
+    line = f"screen, {rung.name}: {rung.tried} tried, {fates}; {rung.gpu_hours:.1f} GPU-hours"
+    if rung.rank_correlation is None:
+        return line
+    return (
+        f"{line}; rank correlation with full runs {rung.rank_correlation:+.2f} "
+        f"(Spearman, {rung.pairs} promoted, p={rung.p_value:.2g})"
+    )
 
 
 def usd_line(cost: Cost) -> str:

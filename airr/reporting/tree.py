@@ -201,6 +201,36 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RungFacts:
+    """One rung of the screen, and its `name`: a run had that `share` of the budget of `env`.
+
+    Of the ideas that were tried, some failed, some were dropped, some promoted to the next rung or
+    a full run; the others wait. The hours are of all attempts, the baseline's too. `scores` are by
+    idea id: they compare with `baseline` and each other alone.
+
+    `rank_correlation` is Spearman's, of these scores with those of full runs, over the `pairs` of
+    ideas that have both, all of them promoted; null where they are too few, as is `p_value`.
+    """
+
+    rung: int
+    name: str
+    env: str
+    share: float
+    gpu_hours: float
+    train_seconds: float
+    tried: int
+    failed: int
+    dropped: int
+    promoted: int
+    waiting: int
+    baseline: float | None
+    scores: Mapping[str, float]
+    pairs: int
+    rank_correlation: float | None
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricFacts:
     """What the scorer measures."""
 
@@ -213,7 +243,8 @@ class MetricFacts:
 class CampaignFacts:
     """One campaign. `best` is the id of its best scored idea, null where there is none.
 
-    `learning` is empty where no policy was trained.
+    `screen` is empty where no idea was tried at a rung of one, `learning` where no policy was
+    trained.
     """
 
     name: str
@@ -235,6 +266,7 @@ class CampaignFacts:
     epochs: tuple[EpochFacts, ...]
     progress: tuple[Progress, ...]
     funnel: tuple[Step, ...]
+    screen: tuple[RungFacts, ...]
     learning: tuple[LearningFacts, ...]
     ideas: tuple[IdeaFacts, ...]
 

@@ -9,7 +9,19 @@ from typing import Any
 
 from airr.charter import Charter
 from airr.ledger import Ledger
-from airr.records import BASELINE, Call, Idea, Patch, Reason, Stage, Update, Withheld, row_of
+from airr.records import (
+    BASELINE,
+    Call,
+    Dropped,
+    Idea,
+    Patch,
+    Reason,
+    Screening,
+    Stage,
+    Update,
+    Withheld,
+    row_of,
+)
 from airr.workspace import Workspace
 from tests.builders import NOON, failed, idea, run, scored
 
@@ -101,6 +113,49 @@ def repeated(folder: Path) -> Workspace:
     ]
     Ledger(workspace.ledger).append([row_of(one) for one in more])
     return workspace
+
+
+def screening(idea_id: str, rung: int, metric: float | None, **fields: Any) -> Screening:
+    status = "failed" if metric is None else "scored"
+    plain: dict[str, Any] = {
+        "idea_id": idea_id, "rung": rung, "attempt": 0, "env": "toy", "share": (0.1, 0.3)[rung],
+        "budget_seconds": 6.0, "status": status, "stage": None, "reason": None, "detail": "",
+        "metric": metric, "standard_error": None, "train_seconds": 6.0, "score_seconds": 1.0,
+        "wall_seconds": 8.0, "ended_at": NOON,
+    }  # fmt: skip
+    return Screening(**plain | fields)
+
+
+def dropped(idea_id: str, reason: Reason = Reason.OUTRANKED) -> Dropped:
+    return Dropped(
+        idea_id=idea_id, stage=Stage.SCREEN, reason=reason, detail="rank 4 of 4", ended_at=NOON
+    )
+
+
+def screened(folder: Path) -> Workspace:
+    """A campaign with two rungs: three ideas had full runs, one still waits at the second rung."""
+    ids = [f"e00-i{number:03d}" for number in range(8)]
+    first = dict(zip(ids, (3.0, 3.1, 3.2, None, 3.5, 0.6, 3.3, 3.4), strict=True))
+    second = dict(zip((*ids[:3], *ids[6:]), (2.5, 2.4, 2.6, 2.9, 2.7), strict=True))
+    doubted = {"status": "withheld"}
+    screens = [
+        screening(BASELINE, 0, 3.15),
+        screening(BASELINE, 1, 2.55),
+        *(screening(key, 0, one, **doubted if one == 0.6 else {}) for key, one in first.items()),
+        *(screening(key, 1, one) for key, one in second.items()),
+    ]
+    outcomes = [
+        *(scored(key, one) for key, one in zip(ids, (1.9, 1.8, 2.1), strict=False)),
+        scored(BASELINE, 2.0),
+        failed(ids[3]),
+        dropped(ids[4]),
+        dropped(ids[5], Reason.IMPLAUSIBLE),
+        dropped(ids[6]),
+    ]
+    runs = [run(one.idea_id, rung=one.rung, gpu_seconds=360.0) for one in screens]
+    full = [run(one, gpu_seconds=3600.0) for one in (BASELINE, *ids[:3])]
+    ideas = [idea(number) for number in range(8)]
+    return campaign(folder, [*ideas, *screens, *map(row_of, outcomes), *runs, *full])
 
 
 def trained(folder: Path) -> Workspace:

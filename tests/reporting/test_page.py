@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.reporting.ledgers import HOSTILE, large, repeated, small, trained
+from tests.reporting.ledgers import HOSTILE, large, repeated, screened, small, trained
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OPENS_WITHIN_SECONDS = 3.0
@@ -126,6 +126,26 @@ def test_what_a_policy_learned_has_a_table_of_its_own(
         assert "0.500" not in second
     with reading(browser, report) as reader:
         assert not reader.texts("table[aria-label=policy]")
+
+
+def test_a_screen_has_a_section_with_its_rungs_and_each_idea_that_has_both_scores(
+    browser: Browser, report: Path, tmp_path: Path
+):
+    screened(tmp_path / "runs" / "x")
+    written(tmp_path, "campaign=runs/x")
+    with reading(browser, tmp_path / "runs" / "x" / "report.html") as reader:
+        assert [row.split("\t") for row in reader.texts("table[aria-label=screen] tbody tr")] == [
+            ["10 % of the budget", "0.9", "8", "1", "2", "5", "0", "+0.50 (3 pairs, p = 1)"],
+            ["30 % of the budget", "0.6", "5", "0", "1", "3", "1", "+1.00 (3 pairs, p = 0.33)"],
+        ]
+        chart = reader.page.get_by_role("img", name="with 10 % of the budget")
+        told = [one.text_content() for one in chart.locator("a").all()]
+        assert told[0] == "e00-i000: 3.0000 in the screen, 1.9000 ± 0.0100 in full"
+        assert (len(told), chart.locator(".tick").count()) == (3, 3)
+        titles = [one.text_content() for one in chart.locator("line.base").all()]
+        assert titles == ["baseline: 3.1500", ""]
+    with reading(browser, report) as reader:
+        assert not reader.texts("section[aria-label=screens]")
 
 
 def test_an_idea_is_read_with_its_diff_curve_log_and_relatives(browser: Browser, report: Path):

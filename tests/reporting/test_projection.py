@@ -14,7 +14,7 @@ from airr.reporting.reading import find_campaigns, read_campaign, read_report
 from airr.reporting.terminal import best_line, lines_of
 from airr.reporting.tree import CampaignFacts, Fate
 from tests.builders import NOON, failed, idea, run, scored
-from tests.reporting.ledgers import campaign, log_of, small, trained
+from tests.reporting.ledgers import campaign, log_of, screened, screening, small, trained
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +206,36 @@ def test_what_a_policy_learned_is_told_epoch_by_epoch(facts: CampaignFacts, tmp_
     assert (second.entropy, second.kl) == (None, None), "its update is still to come"
     assert second.best_so_far == pytest.approx(1 / 1.8)
     assert told.cost.gpu_hours == pytest.approx(facts.cost.gpu_hours + 2), "its jobs count too"
+
+
+def test_each_rung_says_what_it_cost_who_went_on_and_how_far_full_runs_agree(
+    facts: CampaignFacts, tmp_path: Path
+):
+    assert facts.screen == (), "nothing was screened there"
+    first, second = read_campaign(screened(tmp_path / "x")).screen
+    told = ("gpu_hours", "tried", "failed", "dropped", "promoted", "waiting")
+    assert [getattr(first, name) for name in told] == [pytest.approx(0.9), 8, 1, 2, 5, 0]
+    assert [getattr(second, name) for name in told] == [pytest.approx(0.6), 5, 0, 1, 3, 1]
+    assert (first.name, second.baseline) == ("10 % of the budget", 2.55)
+    assert "e00-i005" not in first.scores, "a withheld score is none"
+    assert (first.pairs, first.rank_correlation) == (3, pytest.approx(0.5))
+    assert (second.pairs, second.rank_correlation) == (3, pytest.approx(1.0))
+    assert second.p_value == pytest.approx(1 / 3)
+
+
+def test_a_rung_whose_ideas_have_no_full_scores_claims_no_agreement(tmp_path: Path):
+    rows = [idea(0), screening("e00-i000", 0, 3.0, env="smaller")]
+    (rung,) = read_campaign(campaign(tmp_path / "x", rows)).screen
+    assert rung.name == "10 % of the budget of env=smaller"
+    assert (rung.tried, rung.waiting, rung.pairs) == (1, 1, 0)
+    assert (rung.rank_correlation, rung.p_value, rung.baseline) == (None, None, None)
+
+
+def test_the_lines_of_a_report_sum_up_each_rung_of_a_screen(tmp_path: Path):
+    report = read_report([screened(tmp_path / "x")], now=NOON, version="0")
+    assert [line.strip() for line in lines_of(report) if "screen," in line] == [
+        "screen, 10 % of the budget: 8 tried, 1 failed, 2 dropped, 5 promoted; 0.9 GPU-hours; "
+        "rank correlation with full runs +0.50 (Spearman, 3 promoted, p=1)",
+        "screen, 30 % of the budget: 5 tried, 1 dropped, 3 promoted, 1 waiting; 0.6 GPU-hours; "
+        "rank correlation with full runs +1.00 (Spearman, 3 promoted, p=0.33)",
+    ]

@@ -84,6 +84,7 @@ function campaignView(report, place) {
     el("div", { class: "pair" },
       el("section", { class: "card" }, el("h2", null, "Outcomes by epoch"), el("p", { class: "soft" }, "A dot for each scored idea, a bar at their median; the band is twice the baseline's standard error."), stripChart(campaign, place)),
       el("section", { class: "card" }, el("h2", null, "From idea to score"), el("p", { class: "soft" }, "How many got past each step, and what ended the others there."), funnel(campaign))),
+    screenCards(campaign, place),
     learningTable(campaign),
     el("section", { class: "card long" }, el("h2", null, "Lineage"), el("p", { class: "soft" }, "From parents to children, the best of each epoch on top; the line of the best idea is marked."), lineageChart(campaign, place)),
     ideasTable(campaign, place),

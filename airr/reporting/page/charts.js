@@ -56,6 +56,8 @@ function epochTicks(last) {
   return marks;
 }
 
+const bandOf = (baseline) => baseline ? [baseline.metric + 2 * (baseline.error || 0), baseline.metric - 2 * (baseline.error || 0)] : [];
+
 function drawBaseline({ root, box, sy }, baseline) {
   if (!baseline) return;
   const y = sy(baseline.metric);
@@ -96,9 +98,8 @@ function stepChart({ lines, baseline, xTitle, yTitle, label, epochs, clickable }
   if (!points.length) return el("p", { class: "soft" }, "Nothing is scored yet.");
   const xs = points.map((p) => p[0]), ys = points.map((p) => p[1]);
   const x = epochs ? [Math.min(...xs) - 0.3, Math.max(...xs) + 0.3] : [0, Math.max(...xs) * 1.02 || 1];
-  const keep = baseline ? [baseline.metric + 2 * (baseline.error || 0), baseline.metric - 2 * (baseline.error || 0)] : [];
   const xTicks = epochs ? epochTicks(Math.max(...xs)) : numberTicks(x[0], x[1]);
-  const chart = frame({ x, y: padded([...ys, ...keep]), label, height: 280, xTicks, xTitle, yTitle });
+  const chart = frame({ x, y: padded([...ys, ...bandOf(baseline)]), label, height: 280, xTicks, xTitle, yTitle });
   if (clickable) chart.root.setAttribute("role", "group"); // an image has no links in it
   drawBaseline(chart, baseline);
   const widths = widthsOf(lines, x, chart.sy);
@@ -132,13 +133,19 @@ function drawMany(root, dots, radius, place) {
   });
 }
 
+// An idea in a chart: a dot, or a mark of its own at the edge that it lies beyond; it leads to its view.
+function ideaMark({ idea, place, cx, cy, radius, inside, title }) {
+  const shape = inside ? ["circle", { class: `dot ${tone(idea.fate)}`, cx, cy, r: radius }]
+    : ["path", { class: `cross ${tone(idea.fate)}`, d: `M${cx - radius} ${cy + radius}L${cx} ${cy - radius}L${cx + radius} ${cy + radius}` }];
+  return svg("a", { href: address(place, idea.id), tabindex: -1 }, svg(...shape, svg("title", null, title)));
+}
+
 // Each dot a scored idea; beside its neighbours where they would cover each other.
 function stripChart(campaign, place) {
   const scored = campaign.ideas.filter((idea) => idea.score);
   if (!scored.length) return el("p", { class: "soft" }, "Nothing is scored yet.");
   const base = campaign.baseline, minimize = campaign.metric.minimize;
-  const keep = base ? [base.metric + 2 * (base.error || 0), base.metric - 2 * (base.error || 0)] : [];
-  const y = domainOf(scored.map((idea) => idea.score.metric), keep, minimize);
+  const y = domainOf(scored.map((idea) => idea.score.metric), bandOf(base), minimize);
   const last = Math.max(...campaign.epochs.map((e) => e.epoch));
   const label = `${campaign.metric.name} of each scored idea, by epoch; the table below has the same numbers`;
   const chart = frame({ x: [-0.5, last + 0.5], y, label, height: 312, foot: 16, xTicks: epochTicks(last), xTitle: "epoch", yTitle: `${campaign.metric.name} (${campaign.metric.unit})` });
@@ -161,11 +168,7 @@ function stripChart(campaign, place) {
       dots.push([cx, cy, idea]);
       continue;
     }
-    const title = svg("title", null, `${idea.id}: ${scoreText(idea.score)}, ${idea.fate}`);
-    const mark = inside
-      ? svg("circle", { class: `dot ${tone(idea.fate)}`, cx, cy, r: radius }, title)
-      : svg("path", { class: `cross ${tone(idea.fate)}`, d: `M${cx - radius} ${cy + radius}L${cx} ${cy - radius}L${cx + radius} ${cy + radius}` }, title);
-    chart.root.append(svg("a", { href: address(place, idea.id), tabindex: -1 }, mark));
+    chart.root.append(ideaMark({ idea, place, cx, cy, radius, inside, title: `${idea.id}: ${scoreText(idea.score)}, ${idea.fate}` }));
   }
   if (many) drawMany(chart.root, dots, radius, place);
   for (const epoch of campaign.epochs) {
