@@ -69,13 +69,16 @@ def best_ideas(
     baseline = outcomes.get(BASELINE)
     if not isinstance(baseline, Scored):
         return []
-    scored = [
-        _against(baseline, ideas[idea_id], outcome, metric)
-        for idea_id, outcome in outcomes.items()
-        if isinstance(outcome, Scored) and idea_id in ideas
-    ]
-    scored.sort(key=lambda best: (-best.gain, best.idea.id))
-    return scored[:count]
+    best = best_first(ideas, outcomes, metric)[:count]
+    return [_against(baseline, ideas[one.idea_id], one, metric) for one in best]
+
+
+def best_first(
+    ideas: Collection[str], outcomes: Mapping[str, Outcome], metric: Metric
+) -> list[Scored]:
+    """Return the scores of ideas, best first, whether there is a baseline or not."""
+    scored = [one for one in outcomes.values() if isinstance(one, Scored) and one.idea_id in ideas]
+    return sorted(scored, key=lambda one: (-metric.gain(one.metric, over=0.0), one.idea_id))
 
 
 def _against(baseline: Scored, idea: Idea, outcome: Scored, metric: Metric) -> Best:

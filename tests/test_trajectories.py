@@ -1,6 +1,7 @@
 """Published trajectories in and out: what strangers' files hold, and what airr makes of it."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,9 @@ from airr.exchange.outgoing import outgoing_of
 from airr.exchange.rows import COLUMNS, BadRow, Measure, Row, raw_of_row, row_of_raw
 from airr.ledger import Ledger, load
 from airr.reporting.reading import read_campaign
-from airr.reporting.standing import see, standing_of
+from airr.reporting.standing import Standing, see, standing_of
 from airr.reporting.standing_lines import shown
+from airr.reporting.terminal import best_line
 from airr.verification import read_search
 from airr.workspace import Workspace
 from analysis.shared.campaigns import read_campaigns
@@ -338,6 +340,32 @@ def test_what_was_imported_is_told_as_such_and_neither_gone_on_with_nor_cancelle
         read_search(workspace)
     with pytest.raises(AirrError, match="was imported: it has no jobs"):
         cluster_of(workspace)
+
+
+@pytest.mark.parametrize("baseline", [None, 0.48])
+def test_status_and_report_show_the_best_of_what_was_imported(
+    baseline: float | None, tmp_path: Path
+):
+    results = [{"accuracy": value} for value in (0.5, 0.6, None, 0.4)]
+    file = lines(tmp_path / "t.jsonl", [raw(result=one) for one in results])
+    workspace = Workspace(tmp_path / "paper")
+    import_file(file, workspace, ALL, baseline)
+    standing = standing_of(see(workspace))
+    assert isinstance(standing, Standing)
+    assert [(one.id, one.score.metric) for one in standing.best] == [
+        ("e00-i001", 0.6), ("e00-i000", 0.5), ("e00-i003", 0.4),
+    ]  # fmt: skip
+    assert all((one.gain is None) == (baseline is None) for one in standing.best)
+    screen = Console(width=100, record=True)
+    screen.print(shown(standing))
+    told = screen.export_text()
+    assert re.search(r"e00-i001 +0\.6000 .*Try it", told)
+    assert ("gain" in told) == ("baseline" in told) == (baseline is not None)
+    assert "no model was asked" not in told, "somebody asked one"
+    facts = read_campaign(workspace)
+    assert (facts.best, facts.best_score) == ("e00-i001", standing.best[0].score)
+    assert facts.best_gain == standing.best[0].gain
+    assert "best 0.6000 (e00-i001)" in best_line(facts)
 
 
 def test_ideas_about_another_task_are_not_forked(tmp_path: Path):

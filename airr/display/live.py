@@ -188,11 +188,14 @@ def closing(
     if records := records_of(trials, baseline, metric):
         lines.insert(1, f"paid    {members_line(records)}")
     texts, seeds = {idea.id: idea.text for idea in book.ideas.values()}, seeds_of(book.outcomes)
-    rows = [row_of(one, seeds, title_of(one.idea.id, texts)) for one in best]
+    reference = number(baseline.metric, baseline.standard_error)
+    rows = [
+        baseline_row(reference, seeds[BASELINE]),
+        *(row_of(one, seeds, title_of(one.idea.id, texts)) for one in best),
+    ]
     if head.tracker.is_on:
         lines.append("wandb   sending what is new; Ctrl-C leaves it to the next time")
-    reference = number(baseline.metric, baseline.standard_error)
-    table = best_table(rows, baseline_row(reference, seeds[BASELINE]), metric.name)
+    table = best_table(rows, metric.name)
     learned = [epochs_table(epochs_of(book), metric)] if book.updates else []
     return Group(*learned, table, with_warning("\n".join(lines)))
 

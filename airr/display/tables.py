@@ -72,9 +72,11 @@ def row_of(best: Best, seeds: Mapping[str, int], title: Title) -> Row:
     )
 
 
-def best_table(best: Sequence[Row], baseline: Row, metric: str) -> Table:
-    """Return the best ideas below the measured baseline; one seed each needs no column."""
-    rows = [baseline, *best]
+def best_table(rows: Sequence[Row], metric: str) -> Table:
+    """Return the best ideas below the measured baseline, if there is one.
+
+    Where no idea has a gain, or none has more than one seed, that needs no column.
+    """
     columns = {
         "idea": [row.id for row in rows],
         metric: [row.score for row in rows],
@@ -83,6 +85,8 @@ def best_table(best: Sequence[Row], baseline: Row, metric: str) -> Table:
     }
     if max(row.seeds for row in rows) == 1:
         del columns["seeds"]
+    if not any(row.gain for row in rows):
+        del columns["gain"]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
     for place, (title, cells) in enumerate(columns.items()):
         width = max(len(title), *map(len, cells))

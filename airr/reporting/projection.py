@@ -45,7 +45,7 @@ from airr.reporting.tree import (
     Revision,
     SeedOutcome,
 )
-from airr.summary import Best, best_ideas
+from airr.summary import Best, best_first, best_ideas
 from airr.titles import titles_of
 
 
@@ -83,8 +83,9 @@ def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
     found = outcomes_of(rows.outcomes)
     outcomes, seeds = settled(found), seeds_of(found)
     by_id = {idea.id: idea for idea in rows.ideas}
-    ranked = best_ideas(by_id, outcomes, subject.metric, len(by_id))
-    ideas = _ideas(rows, outcomes, {best.idea.id: best for best in ranked}, seeds)
+    compared = best_ideas(by_id, outcomes, subject.metric, len(by_id))
+    ideas = _ideas(rows, outcomes, {best.idea.id: best for best in compared}, seeds)
+    best = next(iter(best_first(by_id, outcomes, subject.metric)), None)
     baseline = outcomes.get(BASELINE)
     scores = score_of(baseline, seeds) if isinstance(baseline, Scored) else None
     unit, progress = progress_of(rows.runs, outcomes, by_id, subject.metric)
@@ -103,9 +104,9 @@ def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
             minimize=subject.metric.direction is Direction.MINIMIZE,
         ),
         baseline=scores,
-        best=ranked[0].idea.id if ranked else None,
-        best_score=score_of(ranked[0].outcome, seeds) if ranked else None,
-        best_gain=gain_of(ranked[0]) if ranked else None,
+        best=best.idea_id if best else None,
+        best_score=score_of(best, seeds) if best else None,
+        best_gain=gain_of(compared[0]) if compared else None,
         fates=_counts(ideas),
         cost=_with_policy(Costs.of(rows.ideas, rows.calls, rows.runs).whole, rows.updates),
         spent_unit=unit,

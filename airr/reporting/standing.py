@@ -43,7 +43,7 @@ from airr.reporting.fates import fate_of, gain_of, score_of
 from airr.reporting.tree import Fate, Gain, MetricFacts, Score
 from airr.researcher.bandit import Record, records_of
 from airr.screens import Halving, SoFar
-from airr.summary import Best, Spend, best_ideas, dropped, failures, withheld
+from airr.summary import Best, Spend, best_first, best_ideas, dropped, failures, withheld
 from airr.titles import Title, title_of
 from airr.totals import gpu_hours_in, spend_in
 from airr.workspace import Workspace, names_in
@@ -98,12 +98,12 @@ class Learning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
-    """One of the best ideas."""
+    """One of the best ideas; its gain is null where the baseline has no score."""
 
     id: str
     title: Title
     score: Score
-    gain: Gain
+    gain: Gain | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +215,7 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
     found = outcomes_of(read_records(workspace.ledger, OutcomeRow))
     outcomes, seeds = settled(found), seeds_of(found)
     own = {key: outcome for key, outcome in outcomes.items() if key != BASELINE}
-    ranked = best_ideas(ideas, outcomes, metric, len(ideas))
+    compared = {one.idea.id: one for one in best_ideas(ideas, outcomes, metric, len(ideas))}
     screens = read_records(workspace.ledger, Screening)
     baseline, left = outcomes.get(BASELINE), _left(charter, metric, ideas.values(), found, screens)
     learning = _learning(seen, queue)
@@ -239,7 +239,7 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
         ideas=len(ideas),
         ideas_wanted=epochs * per_epoch,
         scored=sum(isinstance(outcome, Scored) for outcome in own.values()),
-        fates=_fates(ideas, own, ranked),
+        fates=_fates(ideas, own, compared),
         failures={str(reason): count for reason, count in failures(own).most_common()},
         dropped={str(reason): count for reason, count in dropped(own).most_common()},
         withheld={one.idea_id: one.detail for one in withheld(own)},
@@ -254,7 +254,7 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
             minimize=metric.direction is Direction.MINIMIZE,
         ),
         baseline=score_of(baseline, seeds) if isinstance(baseline, Scored) else None,
-        best=_leaders(ranked[:BEST_SHOWN], ideas, seeds),
+        best=_leaders(best_first(ideas, outcomes, metric)[:BEST_SHOWN], compared, ideas, seeds),
         members=records_of(trials_of(ideas.values(), outcomes), baseline, metric)
         if isinstance(baseline, Scored)
         else {},
@@ -283,23 +283,25 @@ def _measurement(seen: Seen, queue: Glance | None) -> Measurement:
 
 
 def _fates(
-    ideas: Mapping[str, Idea], outcomes: Mapping[str, Outcome], ranked: Sequence[Best]
+    ideas: Mapping[str, Idea], outcomes: Mapping[str, Outcome], compared: Mapping[str, Best]
 ) -> dict[str, int]:
-    bests = {best.idea.id: best for best in ranked}
-    counts = Counter(fate_of(outcomes.get(idea), bests.get(idea)) for idea in ideas)
+    counts = Counter(fate_of(outcomes.get(idea), compared.get(idea)) for idea in ideas)
     return {fate: counts[fate] for fate in Fate}
 
 
 def _leaders(
-    best: Sequence[Best], ideas: Mapping[str, Idea], seeds: Mapping[str, int]
+    best: Sequence[Scored],
+    compared: Mapping[str, Best],
+    ideas: Mapping[str, Idea],
+    seeds: Mapping[str, int],
 ) -> tuple[Leader, ...]:
     texts = {idea.id: idea.text for idea in ideas.values()}
     return tuple(
         Leader(
-            id=one.idea.id,
-            title=title_of(one.idea.id, texts),
-            score=score_of(one.outcome, seeds),
-            gain=gain_of(one),
+            id=one.idea_id,
+            title=title_of(one.idea_id, texts),
+            score=score_of(one, seeds),
+            gain=gain_of(compared[one.idea_id]) if one.idea_id in compared else None,
         )
         for one in best
     )

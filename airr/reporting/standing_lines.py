@@ -63,9 +63,6 @@ def shown(standing: AnyStanding) -> Group:
 
 
 def _search(standing: Standing) -> Group:
-    hours = f"{standing.gpu_hours:.1f} GPU-hours"
-    if standing.gpu_hours_to_come:
-        hours += f" spent; at most {standing.gpu_hours_to_come:.1f} GPU-hours to come"
     lines = [
         f"{standing.name}: {_state(standing.state, standing.why)}",
         f"  epoch {standing.epoch + 1} of {standing.epochs_wanted}; "
@@ -77,18 +74,26 @@ def _search(standing: Standing) -> Group:
         ),
         *([f"  paid    {members_line(standing.members)}"] if standing.members else []),
         *([] if standing.shielded else [f"  candidates run {UNSHIELDED}"]),
+        *([] if standing.state is State.IMPORTED else _work(standing)),
+    ]
+    text = with_warning("\n".join(lines))
+    rows = [_row(leader) for leader in standing.best]
+    if base := standing.baseline:
+        rows.insert(0, baseline_row(number(base.metric, base.error), base.seeds))
+    return Group(text, best_table(rows, standing.metric.name)) if rows else Group(text)
+
+
+def _work(standing: Standing) -> list[str]:
+    """Return what is under way, and what was spent: nothing of it here, where others measured."""
+    hours = f"{standing.gpu_hours:.1f} GPU-hours"
+    if standing.gpu_hours_to_come:
+        hours += f" spent; at most {standing.gpu_hours_to_come:.1f} GPU-hours to come"
+    return [
         f"  {_open(standing.open)}",
         *([_learning(standing.learning)] if standing.learning else []),
         *(f"  {line}" for line in spend_lines(standing.spent)),
         f"  {hours}",
     ]
-    text = with_warning("\n".join(lines))
-    if standing.baseline is None:
-        return Group(text)
-    reference = number(standing.baseline.metric, standing.baseline.error)
-    rows = [_row(leader) for leader in standing.best]
-    baseline = baseline_row(reference, standing.baseline.seeds)
-    return Group(text, best_table(rows, baseline, standing.metric.name))
 
 
 def _row(leader: Leader) -> Row:
@@ -96,10 +101,10 @@ def _row(leader: Leader) -> Row:
     return Row(
         id=leader.id,
         score=number(leader.score.metric, leader.score.error),
-        gain=gain_in_words(gain.value, gain.error, is_noise=gain.is_noise),
+        gain=gain_in_words(gain.value, gain.error, is_noise=gain.is_noise) if gain else "",
         seeds=leader.score.seeds,
         title=leader.title,
-        style="green" if gain.value > 0 and not gain.is_noise else "",
+        style="green" if gain and gain.value > 0 and not gain.is_noise else "",
     )
 
 

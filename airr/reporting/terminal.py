@@ -27,16 +27,18 @@ def _campaign(facts: CampaignFacts) -> list[str]:
 def best_line(facts: CampaignFacts) -> str:
     """Return the best score beside the baseline, with the interval of the difference."""
     metric = facts.metric.name
-    if facts.baseline is None:
-        return f"{metric}: the baseline has no score"
-    baseline = f"baseline {number(facts.baseline.metric, facts.baseline.error)}"
-    if facts.best_score is None or facts.best_gain is None:
+    baseline = "the baseline has no score"
+    if facts.baseline:
+        baseline = f"baseline {number(facts.baseline.metric, facts.baseline.error)}"
+    if facts.best_score is None:
         return f"{metric}: {baseline}; no idea has a score"
-    gain = facts.best_gain
     of_seeds = f", mean of {facts.best_score.seeds} seeds" if facts.best_score.seeds > 1 else ""
     best = (
         f"best {number(facts.best_score.metric, facts.best_score.error)} ({facts.best}{of_seeds})"
     )
+    gain = facts.best_gain
+    if gain is None:
+        return f"{metric}: {best}; {baseline}"
     if gain.low is None or gain.high is None:
         return f"{metric}: {best}, {baseline}; without errors, no difference can be told from noise"
     verdict = "within noise" if gain.is_noise else "better" if gain.value > 0 else "worse"

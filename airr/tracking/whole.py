@@ -81,7 +81,8 @@ def _summary(facts: CampaignFacts) -> dict[str, float | str]:
     summary |= {"usd": cost.usd, "calls": cost.calls, "standing": best_line(facts)}
     if facts.baseline:
         summary["baseline"] = facts.baseline.metric
-    if facts.best and facts.best_score and facts.best_gain:
+    if facts.best and facts.best_score:
         summary |= {metric: facts.best_score.metric, "best_idea": facts.best}
+    if facts.best_gain:
         summary["gain"] = facts.best_gain.value
     return summary

@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.reporting.ledgers import HOSTILE, large, repeated, screened, small, trained
+from airr.records import row_of
+from tests.builders import failed, idea, scored
+from tests.reporting.ledgers import HOSTILE, campaign, large, repeated, screened, small, trained
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OPENS_WITHIN_SECONDS = 3.0
@@ -112,6 +114,18 @@ def test_the_table_is_searched_filtered_and_sorted_and_failures_stay_last(
         assert reader.ids() == ["e01-i002"]
         cells = reader.texts("table.ideas tbody td.num")
         assert cells[:2] == ["", ""], "a score that nobody believes is not shown as one"
+
+
+def test_without_a_baseline_the_best_scores_are_on_top_and_no_gain_is_shown(
+    browser: Browser, tmp_path: Path
+):
+    scores = [scored("e00-i000", 1.9), scored("e00-i001", 1.7), failed("e00-i002")]
+    campaign(tmp_path / "runs" / "x", [*map(idea, range(3)), *map(row_of, scores)])
+    written(tmp_path, "campaign=x")
+    with reading(browser, tmp_path / "runs" / "x" / "report.html") as reader:
+        assert reader.ids() == ["e00-i001", "e00-i000", "e00-i002"]
+        assert "gain" not in reader.texts("table.ideas thead")[0]
+        assert "best, e00-i001" in reader.texts("section[aria-label=headline]")[0]
 
 
 def test_what_a_policy_learned_has_a_table_of_its_own(

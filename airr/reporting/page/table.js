@@ -15,12 +15,12 @@ const COLUMNS = [
 const tableState = new Map(); // by campaign: what was searched, kept while an idea is looked at
 
 // columns that say the same of every idea take their place from the one that is read
-const SAID = { seeds: (i) => i.score && i.score.seeds > 1, usd: (i) => i.cost.usd || i.cost.unpriced };
+const SAID = { gain: (i) => i.gain, seeds: (i) => i.score && i.score.seeds > 1, usd: (i) => i.cost.usd || i.cost.unpriced };
 
 function ideasTable(campaign, place) {
   const columns = COLUMNS.filter((c) => !(c.key in SAID) || campaign.ideas.some(SAID[c.key]));
   const shows = (key) => columns.some((c) => c.key === key);
-  const state = tableState.get(place) || { query: "", fate: "", sort: campaign.baseline ? "gain" : "id", down: Boolean(campaign.baseline), page: 0 };
+  const state = tableState.get(place) || { query: "", fate: "", sort: shows("gain") ? "gain" : "score", down: shows("gain") || !campaign.metric.minimize, page: 0 };
   tableState.set(place, state);
   let haystacks = null; // made at the first search
   const haystack = (n) => {
@@ -64,7 +64,7 @@ function ideasTable(campaign, place) {
       el("td", { class: "id" }, el("a", { href: address(place, idea.id) }, idea.id)),
       el("td", null, el("span", { class: `fate ${tone(idea.fate)}` }, idea.fate), idea.reason && el("span", { class: "reason" }, idea.stage ? `${idea.reason}, ${idea.stage}` : idea.reason)),
       el("td", { class: "num", title: scoreText(idea.score) || null }, idea.score ? fixed(idea.score.metric) : ""),
-      el("td", { class: "num" }, gainText(idea.gain)),
+      shows("gain") && el("td", { class: "num" }, gainText(idea.gain)),
       shows("seeds") && el("td", { class: "num wide" }, idea.score ? String(idea.score.seeds) : ""),
       el("td", { class: "wide" }, idea.origin),
       el("td", { class: "num wide" }, idea.cost.train_seconds ? secondsText(idea.cost.train_seconds) : ""),
