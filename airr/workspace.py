@@ -18,6 +18,7 @@ runs/<campaign>/
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from contextlib import suppress
@@ -133,17 +134,26 @@ def campaign_folder(root: Path, named: str) -> Path:
 def check_writable(folder: Path) -> None:
     """Refuse a campaign's folder, maybe still to be made, in which nothing can be written.
 
+    A folder is made there and removed at once: only that tells root, and whoever is over a quota
+    or in /proc, what would become of the first one that is needed.
+
     Raises:
         ConfigError: it is so.
+        OSError: the disk is full.
     """
-    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not place.is_dir():
-        raise ConfigError(f"{folder} cannot be written: {place} is a file. Choose another root=")
-    if not os.access(place, os.W_OK | os.X_OK):
+    place = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
+    probe = place / f".{uuid.uuid4().hex[:8]}"
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            error.filename = str(folder)
+            raise
         raise ConfigError(
-            f"{folder} cannot be written: {place} is read-only, or not open to you. Choose another "
-            "root=, or mend that"
-        )
+            f"{folder} cannot be written: nothing can be made in {place} ({error.strerror}). "
+            "Choose another root=, or mend that"
+        ) from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:

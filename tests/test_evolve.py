@@ -290,6 +290,17 @@ def test_a_start_that_is_refused_leaves_no_campaign_behind(place: Path, toy_env:
         assert not (place / "runs" / "stillborn").exists(), wrong
 
 
+def test_a_root_where_nobody_makes_folders_is_refused_by_a_dry_run_in_the_same_words(
+    place: Path, toy_env: list[str]
+):
+    asked = [*QUICK, *toy_env, "root=/proc/x", "campaign=mine"]
+    real = airr("evolve", *asked, cwd=place)
+    dry = airr("evolve", *asked, "+dry_run=true", cwd=place)
+    assert real.stderr == dry.stderr
+    assert "/proc/x/mine cannot be written: nothing can be made in /proc (" in dry.stderr
+    assert (real.returncode, dry.returncode) == (2, 2)
+
+
 def test_a_campaign_that_was_moved_or_lost_its_settings_is_not_gone_on_with(
     finished, place: Path, toy_env: list[str]
 ):

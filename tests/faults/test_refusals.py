@@ -146,7 +146,7 @@ def test_a_read_only_folder_is_refused_by_head_and_dry_run_and_read_by_status(
         status, said = said_by(tmp_path, "evolve", *shaken.command.overrides, *more)
         assert status == 2
         assert f"{shaken.folder} cannot be written" in said
-        assert "read-only" in said
+        assert "Read-only file system" in said
         assert "Choose another root=" in said
     status, said = said_by(tmp_path, "status", f"campaign={shaken.folder}")
     assert status == 0, said
