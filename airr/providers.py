@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -45,21 +45,31 @@ def providers_of(config: Config) -> Mapping[str, Provider]:
     }
 
 
-def check_endpoints(config: Config) -> None:
+def check_endpoints(config: Config) -> frozenset[str]:
     """Refuse to begin where nobody listens, or no question would be answered.
+
+    Return the roles whose keys and models are accepted; of the others nobody has said so.
 
     Raises:
         ProviderError: it is so.
     """
-    for name, role in config.llm.roles.items():
-        if role.provider == OFFLINE:
-            continue
+    accepted: set[str] = set()
+    for name, role in asked_roles(config):
         if role.base_url and (trouble := trouble_with(role.base_url)):
             raise ProviderError(
                 f"nobody answers at {role.base_url}, where the {name} should be asked ({trouble}): "
                 f"start that endpoint first, or correct llm.base_url or llm.{name}.base_url"
             )
-        check_access(role.provider, role.base_url, role.model)
+        if check_access(role.provider, role.base_url, role.model):
+            accepted.add(name)
+    return frozenset(accepted)
+
+
+def asked_roles(config: Config) -> Iterator[tuple[str, Role]]:
+    """Yield the roles of which a model is asked, with their names."""
+    for name, role in config.llm.roles.items():
+        if role.provider != OFFLINE:
+            yield name, role
 
 
 def check_given(config: Config, ideas: Sequence[Idea]) -> None:
@@ -81,8 +91,10 @@ def check_given(config: Config, ideas: Sequence[Idea]) -> None:
 
 
 @cache
-def check_access(provider: str, base_url: str | None, model: str) -> None:
+def check_access(provider: str, base_url: str | None, model: str) -> bool:
     """Refuse a key that is not accepted, or a model that its provider does not know.
+
+    Return whether the provider has said that it accepts both.
 
     Raises:
         ProviderError: it is so.
@@ -90,11 +102,10 @@ def check_access(provider: str, base_url: str | None, model: str) -> None:
     if provider == "anthropic":
         from airr.llm.anthropic import Anthropic  # noqa: PLC0415 - the SDK takes a second
 
-        Anthropic(concurrency=1, base_url=base_url).check(model)
-    else:
-        from airr.llm.openai import OpenAI  # noqa: PLC0415 - the SDK takes a second
+        return Anthropic(concurrency=1, base_url=base_url).check(model)
+    from airr.llm.openai import OpenAI  # noqa: PLC0415 - the SDK takes a second
 
-        OpenAI(concurrency=1, base_url=base_url).check(model)
+    return OpenAI(concurrency=1, base_url=base_url).check(model)
 
 
 def prices_of(config: Config) -> PriceTable:

@@ -43,7 +43,7 @@ class Rehearsal:
     """What a start of this campaign would do. `array` is None where nothing is left to submit.
 
     `packing` is how the runs of that array share its tasks. `largest_array` is None where the
-    scheduler did not answer.
+    scheduler did not answer. `untried` are the roles whose keys nobody has accepted yet.
     """
 
     config: Config
@@ -51,6 +51,7 @@ class Rehearsal:
     is_new: bool
     holder: Holder | None
     place: str
+    untried: tuple[str, ...]
     left: Left
     open_runs: int
     largest_array: int | None
@@ -91,6 +92,7 @@ def rehearse(
         is_new=charter is None,
         holder=holder_of(workspace.lease),
         place=start.cluster.place,
+        untried=start.untried,
         left=left,
         open_runs=open_runs,
         largest_array=largest,

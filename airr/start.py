@@ -28,7 +28,7 @@ from airr.policy.prepared import check_prepared
 from airr.policy.settings import RlConfig
 from airr.prepared import check_data
 from airr.prompts import Prompts
-from airr.providers import check_endpoints, check_given, prices_of, providers_of
+from airr.providers import asked_roles, check_endpoints, check_given, prices_of, providers_of
 from airr.researcher.strategies import strategy_named
 from airr.shared import Shared, shared_by
 from airr.workspace import Workspace, check_writable
@@ -39,7 +39,8 @@ class Start:
     """What a head is made from. `raw` is the composed form of `config`, as a charter keeps it.
 
     `charter` is that of a campaign which has begun; `source` is the one whose ideas and scores are
-    carried over, and `heritage` the ideas that it was given to execute.
+    carried over, and `heritage` the ideas that it was given to execute. `untried` are the roles of
+    which no endpoint has said yet that it accepts their key and model.
     """
 
     config: Config
@@ -51,6 +52,7 @@ class Start:
     cluster: Cluster
     shared: Shared
     providers: Mapping[str, Provider]
+    untried: tuple[str, ...]
     prices: PriceTable
     hashes: Mapping[str, str]
 
@@ -93,11 +95,12 @@ def start_of(
     charter = existing_charter(workspace, raw, **hashes)
     if charter and heritage:
         check_begun(workspace, heritage)
+    accepted = frozenset[str]()
     if not charter:
         if source:
             check_fork(source, raw, **hashes)
         if not providers:
-            check_endpoints(config)
+            accepted = check_endpoints(config)
             check_given(config, heritage.ideas if heritage else ())
     return Start(
         config=config,
@@ -109,6 +112,7 @@ def start_of(
         cluster=cluster,
         shared=shared,
         providers=answering,
+        untried=tuple(name for name, _ in asked_roles(config) if name not in accepted),
         prices=prices,
         hashes=hashes,
     )

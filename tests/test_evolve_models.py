@@ -270,7 +270,19 @@ def test_a_dry_run_shows_what_both_models_would_be_asked_and_asks_nothing(tmp_pa
         "claude-opus-5-5",
     ):
         assert words in shown.stdout
+    assert "not known" not in shown.stdout
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_says_of_whom_it_is_not_known_whether_the_key_is_accepted(tmp_path: Path):
+    env = toy.make_campaign_env(tmp_path)
+    with Loopback(ToyModel()) as loopback:
+        shown = evolve(
+            tmp_path, "llm=anthropic", f"llm.base_url={loopback.url}", "+dry_run=true", *env,
+            "llm.implementer.model=an-alias-that-no-endpoint-describes", ANTHROPIC_API_KEY=KEY,
+        )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    assert "implements; not known: is the key of implementer accepted\n" in shown.stdout
 
 
 def test_a_bound_in_dollars_that_bounds_nothing_is_refused_and_leaves_nothing(tmp_path: Path):

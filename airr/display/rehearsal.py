@@ -67,11 +67,14 @@ def _campaign(rehearsal: Rehearsal) -> str:
     if rehearsal.holder:
         state = f"is being run by {rehearsal.holder}: a second head would be refused"
     shield = UNSHIELDED if cluster.sandbox is Sandbox.NONE else f"in {cluster.sandbox}"
+    learning = learning_of(config)
+    if rehearsal.untried:
+        learning["llm"] += f"; not known: is the key of {', '.join(rehearsal.untried)} accepted"
     return _lines(
         campaign=f"{folder}: {state}",
         env=f"{config.env.name}: {config.env.title}",
         cluster=f"{cluster.scheduler}: {rehearsal.place}; candidates run {shield}",
-        **learning_of(config),
+        **learning,
     )
 
 

@@ -92,14 +92,14 @@ class Anthropic:
         self._tell_if_ignored(request)
         return await self._traffic.send(request, self._attempt)
 
-    def check(self, model: str) -> None:
-        """Find out whether the key is accepted and the model known, by a look at its description.
+    def check(self, model: str) -> bool:
+        """Return whether the endpoint accepts the key and knows the model; False: it did not say.
 
-        That costs nothing. Whatever else goes wrong shows at the first question, which is patient;
-        so does a gateway's want of descriptions.
+        It is asked for the model's description, which costs nothing. Whatever goes wrong there
+        shows at the first question, which is patient; so does a gateway's want of descriptions.
 
         Raises:
-            ProviderError: it is not so.
+            ProviderError: it refuses the key, or does not know the model.
         """
         with anthropic.Anthropic(
             api_key=self._client.api_key,
@@ -112,8 +112,10 @@ class Anthropic:
             except anthropic.APIError as error:
                 if is_final(error, hosted=self._is_hosted):
                     raise self._fault(error, model) from error
+                return False
             except ValueError:
-                pass  # a page in place of a description: the first question tells what is there
+                return False  # a page in place of a description
+        return True
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -86,7 +86,7 @@ class OpenAI:
         """Answer one request; see `Provider`."""
         return await self._traffic.send(request, self._attempt)
 
-    def check(self, model: str) -> None:
+    def check(self, model: str) -> bool:
         """Do as `Anthropic.check` does.
 
         Raises:
@@ -103,8 +103,10 @@ class OpenAI:
             except openai.APIError as error:
                 if is_final(error, hosted=self._is_hosted):
                     raise self._fault(error, model) from error
+                return False
             except ValueError:
-                pass  # a page in place of a description: the first question tells what is there
+                return False  # a page in place of a description
+        return True
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -189,8 +189,8 @@ async def test_a_wrong_key_is_found_by_a_look_at_the_model_and_no_question(kind:
             with pytest.raises(ProviderError, match="does not accept the key") as told:
                 provider.check(MODEL[kind])
         async with serving(kind, loopback) as provider:
-            provider.check(MODEL[kind])
-            provider.check("alias of a gateway, which describes no models")
+            assert provider.check(MODEL[kind])
+            assert not provider.check("alias of a gateway, which describes no models")
     assert "sk-wrong" not in str(told.value)
     assert loopback.asked == []
 
@@ -199,7 +199,7 @@ async def test_an_endpoint_that_describes_nothing_or_is_down_is_no_reason_to_ref
     with Loopback(lambda _: "yes") as loopback:
         address = loopback.url
     async with serving_at(kind, address) as provider:
-        provider.check(MODEL[kind])
+        assert not provider.check(MODEL[kind])
 
 
 @pytest.mark.parametrize(
