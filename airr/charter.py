@@ -23,7 +23,7 @@ from airr.foreign import as_float, record_of
 from airr.ledger import MANIFEST
 from airr.parsing import parse
 from airr.plain import plain_line
-from airr.plain_yaml import yaml_at
+from airr.plain_yaml import mapping_at
 from airr.records import Origin
 from airr.workspace import Workspace, names_in, write_atomically
 
@@ -178,7 +178,7 @@ def read_charter(workspace: Workspace) -> Charter:
         OSError: the disk does not let it be read.
     """
     try:
-        return record_of(Charter, yaml_at(workspace.config), others=True)
+        return record_of(Charter, mapping_at(workspace.config), others=True)
     except FileNotFoundError as error:
         raise WorkspaceError(
             f"{workspace.folder} holds no campaign: python -m airr.status lists those there are"

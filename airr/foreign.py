@@ -29,6 +29,18 @@ LAST_SECOND = 253_402_300_799.0
 """The end of the year 9999 in unix seconds, with which calendars end."""
 
 
+KINDS: Mapping[Any, str] = {
+    int: "number",
+    float: "number",
+    str: "text",
+    list: "list",
+    tuple: "list",
+    dict: "object",
+    Mapping: "object",
+}
+"""What people call the types of values."""
+
+
 class Foreign(ValueError):
     """What was read is not what it should be."""
 
@@ -72,7 +84,7 @@ def object_in(text: str | bytes) -> dict[str, Any]:
     """
     value = json_in(text)
     if not isinstance(value, dict):
-        raise Foreign(f"it is a {type(value).__name__}, no object")
+        raise Foreign(f"it is {what_is(value)}, no object")
     return value
 
 
@@ -84,7 +96,7 @@ def list_in(text: str | bytes) -> list[Any]:
     """
     value = json_in(text)
     if not isinstance(value, list):
-        raise Foreign(f"it is a {type(value).__name__}, no list")
+        raise Foreign(f"it is {what_is(value)}, no list")
     return value
 
 
@@ -104,6 +116,16 @@ def record_of(kind: type[Record], raw: Any, *, others: bool = False) -> Record:
     return _record(kind, raw, kind.__name__)
 
 
+def what_is(value: Any) -> str:
+    """Return in plain words what kind of value stands there: `nothing`, `a list`, `an object`."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    kind = KINDS.get(type(value), type(value).__name__)
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 def is_file_name(name: str) -> bool:
     """Tell whether a name is that of something within a folder, and not a way out of it."""
     is_short = len(name.encode("utf-8", "surrogatepass")) <= LONGEST_NAME
@@ -117,7 +139,7 @@ def _hints(kind: type) -> Mapping[str, Any]:
 
 def _record(kind: Any, raw: Any, at: str) -> Any:
     if not isinstance(raw, dict):
-        raise Foreign(f"{at} is a {type(raw).__name__}, no object")
+        raise Foreign(f"{at} is {what_is(raw)}, no object")
     given: dict[str, Any] = {_name(name, at): one for name, one in raw.items()}
     known = {field.name: field for field in fields(kind)}
     if foreign := given.keys() - known.keys():
@@ -185,7 +207,8 @@ def _plain(hint: Any, raw: Any, at: str) -> Any:
         return raw
     if hint in {str, bool} and isinstance(raw, hint):
         return raw
-    raise Foreign(f"{at} is no {getattr(hint, '__name__', hint)}: {_shown(raw)}")
+    kind = KINDS.get(get_origin(hint) or hint) or getattr(hint, "__name__", hint)
+    raise Foreign(f"{at} is no {kind}: {_shown(raw)}")
 
 
 def as_float(number: float) -> float:
@@ -198,6 +221,6 @@ def as_float(number: float) -> float:
 
 def _shown(raw: Any) -> str:
     """Return a value for a message, short whatever it is."""
-    if isinstance(raw, float | bool | None):
+    if isinstance(raw, float):
         return str(raw)
-    return repr(raw[:80]) if isinstance(raw, str) else f"a {type(raw).__name__}"
+    return repr(raw[:80]) if isinstance(raw, str) else what_is(raw)

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from airr.foreign import content_of
+from airr.foreign import Foreign, content_of, what_is
 
 DEEPEST = 50
 LARGEST = 100_000
@@ -32,14 +32,17 @@ def yaml_in(text: str) -> Any:
         raise ValueError(str(error)) from error
 
 
-def yaml_at(path: Path) -> Any:
-    """Return the value of a YAML file.
+def mapping_at(path: Path) -> dict[Any, Any]:
+    """Return the values of a YAML file by their names.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: as `yaml_in`, or it is no text.
+        ValueError: as `yaml_in`, it is no text, or something else stands there.
     """
-    return yaml_in(content_of(path.resolve(), LARGEST).decode("utf-8"))
+    value = yaml_in(content_of(path.resolve(), LARGEST).decode("utf-8"))
+    if not isinstance(value, dict):
+        raise Foreign(f"it holds {what_is(value)}, where values with their names should stand")
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 class _Loader(yaml.SafeLoader):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
-from airr.foreign import as_float
+from airr.foreign import as_float, what_is
 from airr.plain import plain_line
 
 COLUMNS = ("ideator_model", "executor_model", "env", "epoch", "idea", "code_diff", "result")
@@ -215,4 +215,4 @@ def _shown(value: Any) -> str:
         return str(value)
     if isinstance(value, int) and abs(value) < 10**18:
         return str(value)
-    return f"a {type(value).__name__}"
+    return what_is(value)

@@ -14,10 +14,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from airr.errors import ConfigError
-from airr.plain_yaml import yaml_at
+from airr.plain_yaml import mapping_at
 
 RECIPE = re.compile(r"^Recipe: (.+)$", re.MULTILINE)
 HUNK = re.compile(r"^@@ -([\d,]+) \+([\d,]+) @@")
@@ -161,7 +160,7 @@ def _numbers(values: str) -> tuple[tuple[str, str], ...]:
 
 def _entry(path: Path) -> Entry:
     try:
-        raw: dict[str, Any] = yaml_at(path)
+        raw = mapping_at(path)
         numbers = {name: tuple(map(str, values)) for name, values in raw.pop("numbers", {}).items()}
         return Entry(slug=path.stem, numbers=numbers, **raw)
     except (OSError, ValueError, TypeError, AttributeError) as error:

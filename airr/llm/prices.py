@@ -11,7 +11,7 @@ from typing import Any
 from airr.errors import ConfigError
 from airr.foreign import record_of
 from airr.llm.protocol import Usage
-from airr.plain_yaml import yaml_at
+from airr.plain_yaml import mapping_at
 
 PER = 1_000_000
 SNAPSHOT = re.compile(r"[-@:](\d{8}|\d{4}-\d{2}-\d{2}|latest)")
@@ -42,13 +42,12 @@ def load_prices(shipped: Path, own: Path | None = None) -> PriceTable:
 
 def _table_in(path: Path) -> PriceTable:
     try:
-        raw = yaml_at(path)
+        entries = mapping_at(path)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"the price table {path} cannot be read: {error}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"the price table {path} must map model names to prices")
-    items: dict[Any, Any] = raw
-    return {str(model): _price(path, str(model), entry) for model, entry in items.items()}
+        raise ConfigError(
+            f"the price table {path} must map model names to prices, and cannot be read: {error}"
+        ) from error
+    return {str(model): _price(path, str(model), entry) for model, entry in entries.items()}
 
 
 def _price(path: Path, model: str, entry: Any) -> Price:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable, Generator
 from contextlib import contextmanager
 from typing import Generic, Self, TypeVar
 
+from airr.foreign import what_is
 from airr.llm.retry import Transient
 
 Event = TypeVar("Event")
@@ -57,7 +58,7 @@ def text_in(value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Transient(f"the answer is none: a {type(value).__name__} stands for a text")
+        raise Transient(f"the answer is none: {what_is(value)} stands for a text")
     return value
 
 
@@ -70,5 +71,5 @@ def count_in(value: object) -> int:
     if value is None:
         return 0
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MOST_TOKENS:
-        raise Transient(f"the answer is none: a {type(value).__name__} counts its tokens")
+        raise Transient(f"the answer is none: {what_is(value)} counts its tokens")
     return value

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 DECODERS = {
     "json.load", "json.loads", "yaml.load", "yaml.safe_load", "zipfile.ZipFile", "pq.ParquetFile",
     "pq.read_table", "np.frombuffer", "np.fromfile", "np.load", "struct.unpack", "load_file",
-    "pickle.loads", "torch.load", "json_in", "object_in", "list_in", "yaml_in", "yaml_at",
+    "pickle.loads", "torch.load", "json_in", "object_in", "list_in", "yaml_in", "mapping_at",
     "datetime.fromisoformat",
 }  # fmt: skip
 """Functions that turn bytes or text into values. Whoever calls one reads what somebody wrote."""

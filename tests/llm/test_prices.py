@@ -67,7 +67,7 @@ def test_an_entry_that_does_not_fit_is_named(tmp_path: Path, text: str):
 def test_a_table_that_is_none_is_refused(tmp_path: Path, text: str):
     path = tmp_path / "prices.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"prices\.yaml"):
+    with pytest.raises(ConfigError, match=r"prices\.yaml must map model names to prices"):
         load_prices(path)
 
 
