@@ -37,14 +37,13 @@ def main(raw: dict[str, Any]) -> None:
     if is_watching:
         watch(looker, Screen())
         return
-    standings = looker.look()
     if as_json:
         now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        document = document_of(standings, made_at=now, version=version("airr"))
+        document = document_of(looker.look(), made_at=now, version=version("airr"))
         print(json.dumps(document, allow_nan=False, indent=1))  # noqa: T201 - the verb's output
         return
     screen = Screen()
-    for standing in standings:
+    for standing in looker.look_at_some():
         screen.print(shown(standing), soft_wrap=True)
 
 

@@ -19,17 +19,11 @@ ASK_SECONDS = 30.0
 
 
 def workspaces_of(root: Path, named: str | None) -> list[Workspace]:
-    """Return the campaign that is named, or all that lie below the root.
-
-    Raises:
-        WorkspaceError: there is none.
-    """
-    folders = [campaign_folder(root, named)] if named else [root / name for name in names_in(root)]
-    workspaces = [Workspace(folder) for folder in folders]
-    found = [workspace for workspace in workspaces if named or workspace.config.exists()]
-    if not found:
-        raise WorkspaceError(f"no campaign below {root}: start one with python -m airr.evolve")
-    return found
+    """Return the campaign that is named, or all that lie below the root, which may be none."""
+    if named:
+        return [Workspace(campaign_folder(root, named))]
+    workspaces = [Workspace(root / name) for name in names_in(root)]
+    return [workspace for workspace in workspaces if workspace.config.exists()]
 
 
 @dataclass(slots=True)
@@ -47,11 +41,21 @@ class Looker:
     _asked: float = field(default=float("-inf"), init=False)
     _glance: Glance | None = field(default=None, init=False)
 
-    def look(self) -> list[AnyStanding]:
-        """Return where the campaigns stand at this moment.
+    def look_at_some(self) -> list[AnyStanding]:
+        """Do as `look`, for eyes, to which an empty screen says nothing.
 
         Raises:
-            WorkspaceError: there is none, or the one that is named is damaged.
+            WorkspaceError: there is none, or as `look`.
+        """
+        if found := self.look():
+            return found
+        raise WorkspaceError(f"no campaign below {self.root}: start one with python -m airr.evolve")
+
+    def look(self) -> list[AnyStanding]:
+        """Return where the campaigns stand at this moment; nothing where there are none.
+
+        Raises:
+            WorkspaceError: the one that is named is not there, or is damaged.
         """
         seen = [self._see(workspace) for workspace in workspaces_of(self.root, self.named)]
         glance = self._glance_at([one for one in seen if isinstance(one, Seen)])

@@ -25,7 +25,7 @@ def watch(looker: Looker, console: Console, sleep: Callable[[float], None] = tim
 
     Raises:
         ConfigError: there is no terminal to redraw.
-        WorkspaceError: as `Looker.look`.
+        WorkspaceError: as `Looker.look_at_some`.
     """
     if not console.is_terminal:
         raise ConfigError("watch=true redraws a terminal, and this is none: leave it out here")
@@ -33,7 +33,7 @@ def watch(looker: Looker, console: Console, sleep: Callable[[float], None] = tim
         with Live(console=console, auto_refresh=False) as live:
             while True:
                 begun = time.monotonic()
-                standings = looker.look()
+                standings = looker.look_at_some()
                 now = Text(f"{datetime.now().astimezone():%H:%M:%S}; Ctrl-C ends", style="dim")
                 live.update(Group(*map(shown, standings), now), refresh=True)
                 sleep(max(EVERY_SECONDS, IDLE_SHARE * (time.monotonic() - begun)))

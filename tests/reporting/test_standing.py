@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from airr.errors import ConfigError
+from airr.errors import ConfigError, WorkspaceError
 from airr.ledger import read_records
 from airr.records import Call
 from airr.reporting.looking import Looker
 from airr.reporting.standing import Standing, Unreadable
-from airr.reporting.standing_lines import shown
+from airr.reporting.standing_lines import AnyStanding, shown
 from airr.reporting.watching import watch
 from airr.summary import spend_by_role
 from airr.totals import spend_in
@@ -39,7 +39,7 @@ def looker(place: Path, **fields: object) -> Looker:
     return Looker(**settings | fields)  # pyright: ignore[reportArgumentType]
 
 
-def text_of(standing: Standing | Unreadable) -> str:
+def text_of(standing: AnyStanding) -> str:
     written = io.StringIO()
     Console(file=written, width=100).print(shown(standing))
     return written.getvalue()
@@ -84,6 +84,27 @@ def test_a_damaged_campaign_hides_none_of_the_others(tmp_path: Path):
     assert isinstance(whole, Standing)
     told = json.loads(run("status", "json=true", cwd=tmp_path))["campaigns"]
     assert [one["kind"] for one in told] == ["unreadable", "search"]
+
+
+@pytest.mark.parametrize("root", ["runs", "nowhere"])
+def test_without_a_campaign_scripts_get_an_empty_list_and_people_a_word(tmp_path: Path, root: str):
+    (tmp_path / "runs").mkdir()
+    assert json.loads(run("status", "--json", f"root={root}", cwd=tmp_path))["campaigns"] == []
+    with pytest.raises(WorkspaceError, match=rf"no campaign below {root}: start one with"):
+        looker(tmp_path, root=Path(root)).look_at_some()
+
+
+@pytest.mark.parametrize(
+    ("text", "what"), [("", "nothing"), ("- 1\n", "a list"), ("7", "a number"), ("oh", "a text")]
+)
+def test_what_stands_in_place_of_a_campaign_s_settings_is_said(
+    tmp_path: Path, text: str, what: str
+):
+    workspace = small(tmp_path / "runs" / "x")
+    workspace.config.write_text(text)
+    (standing,) = looker(tmp_path).look()
+    said = " ".join(text_of(standing).split())
+    assert f"it holds {what}, where values with their names should stand" in said
 
 
 def test_a_terminal_is_redrawn_until_ctrl_c_which_is_no_error(tmp_path: Path):
