@@ -125,6 +125,13 @@ def hours_of(
     )
 
 
+def policy_hours(
+    epochs: int, *, nodes: int, gpus: int, sample_seconds: float, update_seconds: float
+) -> float:
+    """Return the GPU-hours that the jobs on a policy may take, two an epoch, with all limits."""
+    return epochs * nodes * gpus * (sample_seconds + update_seconds) / 3600
+
+
 def full_tasks(left: Left, pack: int) -> int:
     """Return how many tasks the runs make, if as many as may share one always do."""
     return sum(math.ceil(runs / pack) for runs in left.runs)

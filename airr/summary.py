@@ -11,6 +11,7 @@ from typing import Any
 from airr.config import Metric
 from airr.records import (
     BASELINE,
+    FAILED,
     Call,
     Dropped,
     Failed,
@@ -19,6 +20,8 @@ from airr.records import (
     Reason,
     Run,
     Scored,
+    Screening,
+    Update,
     Withheld,
 )
 
@@ -153,27 +156,33 @@ def gpu_hours_of(runs: Sequence[Run]) -> float:
 
 
 def time_spent(
+    *,
     spends: Mapping[str, Spend],
     preflight_seconds: float,
     runs: Collection[Run],
+    screens: Collection[Screening],
     outcomes: Collection[Outcome],
+    updates: Collection[Update],
 ) -> dict[str, float]:
     """Return the seconds of each stage, summed over ideas, which overlap in time.
 
-    `queue` is from the submission of a run to its first instruction on the node, `overhead` what
-    a worker spends on unpacking, recording and cleaning up.
+    `idea` are calls that ask for ideas and jobs that sample them from a policy, `queue` is from the
+    submission of a run to its first instruction on the node, `overhead` what a worker spends on
+    unpacking, recording and cleaning up; `update` is there where a policy is trained.
     """
-    return {
-        "idea": spends["ideator"].seconds if "ideator" in spends else 0.0,
+    # who failed in the screen has that very run as its outcome
+    ended = [*outcomes, *(one for one in screens if one.status != FAILED)]
+    calls = spends["ideator"].seconds if "ideator" in spends else 0.0
+    stages = {
+        "idea": calls + sum(update.sample_seconds for update in updates),
         "patch": spends["implementer"].seconds if "implementer" in spends else 0.0,
         "preflight": preflight_seconds,
         "queue": sum(
             (run.started_at - run.submitted_at).total_seconds() for run in runs if run.started_at
         ),
-        "train": sum(outcome.train_seconds for outcome in outcomes),
-        "score": sum(outcome.score_seconds for outcome in outcomes),
-        "overhead": sum(
-            outcome.wall_seconds - outcome.train_seconds - outcome.score_seconds
-            for outcome in outcomes
-        ),
+        "train": sum(one.train_seconds for one in ended),
+        "score": sum(one.score_seconds for one in ended),
+        "overhead": sum(one.wall_seconds - one.train_seconds - one.score_seconds for one in ended),
     }
+    learned = {"update": sum(update.update_seconds for update in updates)} if updates else {}
+    return stages | learned

@@ -94,6 +94,7 @@ def test_an_update_follows_each_epoch_and_leaves_a_checkpoint(trained: tuple[Pat
     models = load(folder).ideas.groupby("epoch").model.unique().explode().tolist()
     assert models == ["tiny (as it came)", "tiny (e00)"]
     assert "rewards of val_loss" in said
+    assert re.search(r"^stages  idea [1-9].*, update [1-9]", said, re.MULTILINE)
     assert "python -m airr.rl" in said
 
 

@@ -159,8 +159,14 @@ def closing(
         return Group(Text(head.campaign.stopped))
     ideas = {idea_id: outcome for idea_id, outcome in outcomes.items() if idea_id != BASELINE}
     best = best_ideas(book.ideas, outcomes, metric, BEST_SHOWN)
-    preflights = preflight_seconds_in(head.workspace.ledger)
-    stages = time_spent(book.spends(), preflights, book.runs.values(), book.outcomes.values())
+    stages = time_spent(
+        spends=book.spends(),
+        preflight_seconds=preflight_seconds_in(head.workspace.ledger),
+        runs=book.runs.values(),
+        screens=book.screens.values(),
+        outcomes=book.outcomes.values(),
+        updates=book.updates.values(),
+    )
     scored = sum(isinstance(outcome, Scored) for outcome in ideas.values())
     failed = failure_line(failures(ideas), dropped(ideas))
     left = len(book.ideas) - len(ideas)

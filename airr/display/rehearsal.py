@@ -15,6 +15,7 @@ from airr.forecast import (
     ideator_calls,
     implementer_calls,
     least_seconds,
+    policy_hours,
 )
 from airr.head import hours_to_come, run_hours
 from airr.llm.protocol import Request
@@ -149,8 +150,13 @@ def _policy_jobs(config: Config, left: Left) -> dict[str, str]:
     if not isinstance(config, RlConfig):
         return {}
     policy, epochs = config.policy, len(left.to_propose)
-    seconds = epochs * (policy.sample_seconds + policy.update_seconds)
-    hours = policy.nodes * policy.gpus * seconds / 3600
+    hours = policy_hours(
+        epochs,
+        nodes=policy.nodes,
+        gpus=policy.gpus,
+        sample_seconds=policy.sample_seconds,
+        update_seconds=policy.update_seconds,
+    )
     each = f"{policy.nodes} x {counted(policy.gpus, 'GPU')}, {counted(policy.cpus, 'CPU')}"
     return {
         "policy_jobs": f"{2 * epochs}, one to sample and one to update an epoch, each with {each}: "

@@ -36,4 +36,6 @@ def _facts(epoch: Epoch) -> LearningFacts:
         idea_tokens=epoch.idea_tokens,
         entropy=update.entropy if update else None,
         kl=update.kl if update else None,
+        sample_seconds=update.sample_seconds if update else None,
+        update_seconds=update.update_seconds if update else None,
     )

@@ -21,7 +21,7 @@ from airr.cohorts import cohorts
 from airr.config import Direction, Metric, Sandbox
 from airr.estimates import Seeding, seeds_of, settled
 from airr.executor.openruns import OpenRun, recover_open_runs
-from airr.forecast import Left, hours_of, left_of
+from airr.forecast import Left, hours_of, left_of, policy_hours
 from airr.lease import holder_of
 from airr.ledger import read_records, read_table
 from airr.policy.orders import Order
@@ -247,7 +247,7 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
         open=_open(seen, queue),
         spent=spend_in(workspace.ledger),
         gpu_hours=gpu_hours_in(workspace.ledger),
-        gpu_hours_to_come=_to_come(charter, left),
+        gpu_hours_to_come=_to_come(charter, left) + _policy_to_come(charter, learning),
         metric=MetricFacts(
             name=metric.name,
             unit=metric.unit,
@@ -407,6 +407,19 @@ def _to_come(charter: Charter, left: Left) -> float:
         shorter = {**tried, "budget_seconds": share * tried["budget_seconds"]}
         hours += hours_of(sum(runs), **shorter).gpu_most
     return hours
+
+
+def _policy_to_come(charter: Charter, learning: Learning | None) -> float:
+    """Return the GPU-hours that the jobs on a policy may take at most, where one is trained."""
+    if learning is None:
+        return 0.0
+    return policy_hours(
+        max(0, learning.updates_wanted - learning.updates),
+        nodes=charter.size("policy.nodes"),
+        gpus=charter.size("policy.gpus"),
+        sample_seconds=charter.setting("policy.sample_seconds", float),
+        update_seconds=charter.setting("policy.update_seconds", float),
+    )
 
 
 def _sizes(charter: Charter, at: str) -> dict[str, Any]:

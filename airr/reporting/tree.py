@@ -163,7 +163,8 @@ class LearningFacts:
 
     Rewards are the environment's, 0 for a failure; `scored_mean` is that of scored ideas alone.
     `similarity` is the mean over all pairs, `top_share` that of the two commonest clusters; tokens
-    are means of a rollout; entropy and kl are nats per token, null before the epoch's update.
+    are means of a rollout; entropy and kl are nats per token. These and how long the epoch's jobs
+    took, to sample and to update, are null before the update.
     """
 
     epoch: int
@@ -180,6 +181,8 @@ class LearningFacts:
     idea_tokens: float
     entropy: float | None
     kl: float | None
+    sample_seconds: float | None
+    update_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

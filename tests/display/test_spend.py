@@ -1,13 +1,15 @@
 """What people read of the money: by role, in columns, never more than is known."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from airr.display.tables import compact, spend_lines
+from airr.display.tables import compact, spend_lines, time_line
 from airr.records import Call
-from airr.summary import added, spend_by_role
-from tests.builders import NOON
+from airr.summary import added, spend_by_role, time_spent
+from tests.builders import NOON, failed, run, scored
+from tests.reporting.ledgers import UPDATE, screening
 
 
 def call(purpose: str, **fields: Any) -> Call:
@@ -61,6 +63,30 @@ def test_calls_that_were_cancelled_are_counted_and_said():
 )
 def test_counts_are_short(number: int, text: str):
     assert compact(number) == text
+
+
+def test_the_time_of_each_stage_has_that_of_screens_and_of_the_jobs_of_a_policy_in_it():
+    screens = [screening("e00-i000", 0, 3.0), screening("e00-i001", 0, None)]
+    outcomes = [
+        scored("e00-i000", 2.0),
+        failed("e00-i001", train_seconds=6.0, score_seconds=1.0, wall_seconds=8.0),
+    ]
+    parts: dict[str, Any] = {
+        "spends": spend_by_role([call("ideate"), call("implement", latency_seconds=3.0)]),
+        "preflight_seconds": 7.0,
+        "runs": [run("e00-i000", started_at=NOON + timedelta(seconds=9))],
+    }
+    searched = time_spent(**parts, screens=[], outcomes=outcomes, updates=[])
+    assert searched == {
+        "idea": 1.0, "patch": 3.0, "preflight": 7.0, "queue": 9.0,
+        "train": 14.0, "score": 3.0, "overhead": 2.0,
+    }  # fmt: skip
+    screened = time_spent(**parts, screens=screens, outcomes=outcomes, updates=[])
+    once = searched | {"train": 20.0, "score": 4.0, "overhead": 3.0}
+    assert screened == once, "who failed in the screen is an outcome already"
+    taught = time_spent(**parts, screens=[], outcomes=outcomes, updates=[UPDATE])
+    assert taught == searched | {"idea": 41.0, "update": 5.0}
+    assert time_line(taught).endswith("overhead 2 s, update 5 s")
 
 
 def test_what_was_summed_up_before_is_gone_on_with():

@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from airr.charter import Charter
 from airr.ledger import Ledger
 from airr.records import (
@@ -49,6 +51,13 @@ HOSTILE = (
     '[Experiment] </script><script>window.hacked = 1</script><img src="https://evil.example/x" '
     'onerror="window.hacked = 2"> &amp; <!-- <b>bold</b> \u202e\n[Code Changes] `\'"]]>'
 )
+
+
+UPDATE = Update(
+    epoch=0, rollouts=4, late=0, reward_mean=0.25, reward_max=0.5, loss=0.1, grad_norm=1.0,
+    entropy=0.5, kl=0.125, clipped=0.0, tokens=100, sample_seconds=40.0, update_seconds=5.0,
+    gpu_seconds=7200.0, created_at=NOON,
+)  # fmt: skip
 
 
 def call(call_id: str, purpose: str = "implement", **fields: Any) -> Call:
@@ -161,12 +170,11 @@ def screened(folder: Path) -> Workspace:
 def trained(folder: Path) -> Workspace:
     """The same, as if a policy had proposed it, with its update after the first epoch."""
     workspace = small(folder)
-    update = Update(
-        epoch=0, rollouts=4, late=0, reward_mean=0.25, reward_max=0.5, loss=0.1, grad_norm=1.0,
-        entropy=0.5, kl=0.125, clipped=0.0, tokens=100, sample_seconds=5.0, update_seconds=5.0,
-        gpu_seconds=7200.0, created_at=NOON,
-    )  # fmt: skip
-    Ledger(workspace.ledger).append([update])
+    Ledger(workspace.ledger).append([UPDATE])
+    raw = yaml.safe_load(workspace.config.read_text())
+    jobs = {"nodes": 2, "gpus": 4, "sample_seconds": 600, "update_seconds": 300}
+    raw["config"] |= {"rl": {"epochs": 3}, "policy": {"name": "tiny"} | jobs}
+    workspace.config.write_text(yaml.safe_dump(raw))
     return workspace
 
 

@@ -204,6 +204,8 @@ def test_what_a_policy_learned_is_told_epoch_by_epoch(facts: CampaignFacts, tmp_
     assert (first.execution_rate, first.maximum) == (0.5, pytest.approx(1 / 1.9))
     assert (first.entropy, first.kl) == (0.5, 0.125)
     assert (second.entropy, second.kl) == (None, None), "its update is still to come"
+    assert (first.sample_seconds, first.update_seconds) == (40.0, 5.0)
+    assert (second.sample_seconds, second.update_seconds) == (None, None)
     assert second.best_so_far == pytest.approx(1 / 1.8)
     assert told.cost.gpu_hours == pytest.approx(facts.cost.gpu_hours + 2), "its jobs count too"
 

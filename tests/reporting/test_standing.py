@@ -17,12 +17,12 @@ from airr.errors import ConfigError, WorkspaceError
 from airr.ledger import read_records
 from airr.records import Call
 from airr.reporting.looking import Looker
-from airr.reporting.standing import Standing, Unreadable
+from airr.reporting.standing import Standing, Unreadable, see, standing_of
 from airr.reporting.standing_lines import AnyStanding, shown
 from airr.reporting.watching import watch
 from airr.summary import spend_by_role
 from airr.totals import spend_in
-from tests.reporting.ledgers import campaign, small
+from tests.reporting.ledgers import campaign, small, trained
 
 
 def run(verb: str, *arguments: str, cwd: Path) -> str:
@@ -73,6 +73,16 @@ def test_sums_by_column_are_those_over_records(tmp_path: Path):
     ledger = small(tmp_path / "runs" / "x").ledger
     assert spend_in(ledger) == spend_by_role(read_records(ledger, Call))
     assert spend_in(campaign(tmp_path / "runs" / "new", []).ledger) == {}
+
+
+def test_the_jobs_of_a_policy_count_among_the_hours_to_come(tmp_path: Path):
+    plain, taught = small(tmp_path / "runs" / "a"), trained(tmp_path / "runs" / "b")
+    searched, learned = (standing_of(see(workspace)) for workspace in (plain, taught))
+    assert isinstance(searched, Standing)
+    assert isinstance(learned, Standing)
+    of_jobs = learned.gpu_hours_to_come - searched.gpu_hours_to_come
+    assert of_jobs == pytest.approx(2 * 2 * 4 * 900 / 3600), "two epochs, on two nodes of four GPUs"
+    assert "policy: 1 of 3 updates" in text_of(learned)
 
 
 def test_a_damaged_campaign_hides_none_of_the_others(tmp_path: Path):

@@ -55,6 +55,7 @@ const LEARNED = [
   ["alike", (e) => fixed(e.similarity, 2)], ["top two", (e) => `${Math.round(100 * e.top_share)} %`],
   ["thinking", (e) => plainNumber(Math.round(e.thinking_tokens))], ["idea", (e) => plainNumber(Math.round(e.idea_tokens))],
   ["entropy", (e) => e.entropy === null ? "" : fixed(e.entropy, 3)], ["KL", (e) => e.kl === null ? "" : fixed(e.kl, 3)],
+  ["jobs", (e) => e.update_seconds === null ? "" : `${secondsText(e.sample_seconds)} + ${secondsText(e.update_seconds)}`],
 ];
 
 function learningTable(campaign) {
@@ -64,7 +65,7 @@ function learningTable(campaign) {
     el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "epochs of the policy" }, el("table", { class: "compare", "aria-label": "policy" },
       el("thead", null, el("tr", null, el("th", { scope: "col" }, "epoch"), LEARNED.map(([head]) => el("th", { scope: "col", class: "num" }, head)))),
       el("tbody", null, campaign.learning.map(row)))),
-    el("p", { class: "soft" }, "Rewards: the mean counts failures as 0, beside it is that of scored ideas alone; best is the best so far. A mean that rises by the share of scored ideas alone means fewer failures, not better ideas; few distinct ideas, or a large share of the two commonest kinds (top two), mean that they converge. Thinking and idea are tokens, entropy and KL (from the model as it came) nats per token, before the update."));
+    el("p", { class: "soft" }, "Rewards: the mean counts failures as 0, beside it is that of scored ideas alone; best is the best so far. A mean that rises by the share of scored ideas alone means fewer failures, not better ideas; few distinct ideas, or a large share of the two commonest kinds (top two), mean that they converge. Thinking and idea are tokens, entropy and KL (from the model as it came) nats per token, before the update. Jobs say how long the epoch's two took, to sample and to update."));
 }
 
 function campaignView(report, place) {
