@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 
 VERBS = {
     "prepare": "make an environment's data and base models, once",
@@ -21,9 +22,12 @@ VERBS = {
 
 
 def main() -> int:
-    """List the verbs; whatever was asked of none of them is an error."""
+    """List the verbs, or say the version; whatever was asked of none of them is an error."""
     lines = [f"  python -m airr.{verb:<14}{what}" for verb, what in VERBS.items()]
     asked = sys.argv[1:]
+    if asked == ["--version"]:
+        sys.stdout.write(f"airr {version('airr')}\n")
+        return 0
     stream = sys.stderr if asked else sys.stdout
     if asked and asked[0] in VERBS:
         print(f"python -m airr.{asked[0]}, with a dot", file=stream)

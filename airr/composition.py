@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from string import Template
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -21,37 +23,86 @@ from omegaconf.errors import OmegaConfBaseException
 from airr.errors import ConfigError
 from airr.resources import resource
 
-MULTIRUN = ("-m", "--multirun")
 UNKNOWN = re.compile(r"Could not override '([^']+)'")
 ADDED = ("dry_run", "site")
 """What a command line adds to the settings that there are."""
 THERE_ALREADY = re.compile(r"Could not append .*already at '([^']+)'", re.DOTALL)
+SEVERAL = re.compile(r"Ambiguous value for argument '([^=]+)=(.*)'")
 
 
-def is_multirun(arguments: Sequence[str]) -> bool:
-    """Tell whether a command line asks for a sweep."""
-    return any(argument in MULTIRUN for argument in arguments)
-
-
-def has_flags(arguments: Sequence[str]) -> bool:
-    """Tell whether a command line asks for something of Hydra's own, such as --help."""
-    return any(one.startswith("-") and one not in MULTIRUN for one in arguments)
-
-
-def compositions(config_name: str, arguments: Sequence[str]) -> list[dict[str, Any]]:
+def compositions(
+    config_name: str, settings: Sequence[str], *, multirun: bool = False
+) -> list[dict[str, Any]]:
     """Return what a command line composes: one configuration, or with -m one for each job.
 
     Raises:
         ConfigError: a setting is unknown, or its value cannot be read.
     """
-    overrides = [argument for argument in arguments if argument not in MULTIRUN]
+    with _at_the_door(config_name):
+        jobs = _jobs(settings) if multirun else [[*settings]]
+        return [_with_screen(_composed(config_name, job), config_name) for job in jobs]
+
+
+def settings_shown(
+    config_name: str, settings: Sequence[str], *, package: str | None, resolve: bool
+) -> str:
+    """Return what a command line composes as YAML; `package` names a group to be shown alone.
+
+    Raises:
+        ConfigError: as `compositions`, or there is no such group.
+    """
+    with _at_the_door(config_name):
+        composed = compose(config_name, [*settings])
+        shown = OmegaConf.select(composed, package) if package else composed
+        if isinstance(shown, DictConfig):
+            return OmegaConf.to_yaml(shown, resolve=resolve)
+        raise ConfigError(f"--package {package}: there is no such group; --help shows them all")
+
+
+def help_shown(config_name: str, settings: Sequence[str]) -> str:
+    """Return what a verb teaches of itself, with its settings as a command line composes them.
+
+    Raises:
+        ConfigError: as `compositions`.
+    """
+    with _at_the_door(config_name):
+        composed = compose(config_name, [*settings])
+        taught = compose(config_name, [*settings], return_hydra_config=True).hydra.help
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        return Template(taught.template).substitute(
+            APP_CONFIG_GROUPS=hydra.format_config_groups(lambda name: "hydra" not in name),
+            CONFIG=OmegaConf.to_yaml(composed),
+        )
+
+
+@contextmanager
+def _at_the_door(config_name: str) -> Generator[None]:
+    """Let Hydra compose in the body; say in airr's words what it refuses."""
     with initialize_config_dir(version_base="1.3", config_dir=str(resource("conf"))):
         try:
-            jobs = _jobs(overrides) if is_multirun(arguments) else [overrides]
-            return [_with_screen(plain(compose(config_name, job)), config_name) for job in jobs]
+            yield
         except (HydraException, OmegaConfBaseException) as error:
             known = [*_settings(plain(compose(config_name)))]
             raise ConfigError(_explained(error, known)) from error
+
+
+def _composed(config_name: str, job: Sequence[str]) -> dict[str, Any]:
+    """Return one configuration, refusing names that a `+` added and nobody knows.
+
+    Hydra takes any. Below a group, whoever reads it refuses them.
+    """
+    composed = plain(compose(config_name, [*job]))
+    usual = [one for one in job if not one.startswith("+") or _name_in(one) in ADDED]
+    if len(usual) < len(job):
+        known = plain(compose(config_name, usual))
+        for name in composed.keys() - known.keys():
+            raise ConfigError(_unknown(name, [*_settings(known)]))
+    return composed
+
+
+def _name_in(setting: str) -> str:
+    return setting.lstrip("+").partition("=")[0]
 
 
 def _with_screen(composed: dict[str, Any], config_name: str) -> dict[str, Any]:
@@ -71,9 +122,9 @@ def plain(composed: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def _jobs(overrides: list[str]) -> list[list[str]]:
+def _jobs(settings: Sequence[str]) -> list[list[str]]:
     parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-    (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides(overrides), None)
+    (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*settings]), None)
     return [list(job) for job in jobs]
 
 
@@ -100,9 +151,19 @@ def _explained(error: Exception, known: Sequence[str]) -> str:
             return f"unknown setting {found[1]}: it is added, as +{found[1]}=..."
         if found[1] in known:
             return f"{found[1]} is not chosen by name here: set what --help lists below {found[1]}"
-        near = difflib.get_close_matches(found[1], known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "--help lists what there is"
-        return f"unknown setting {found[1]}: {hint}"
+        return _unknown(found[1], known)
+    if found := SEVERAL.search(said):
+        name, values = found.groups()
+        return (
+            f"{name}={values}: -m runs a campaign with each of these values; a list of them is "
+            f"'{name}=[{values}]', a text '{name}=\"{values}\"'"
+        )
     if found := THERE_ALREADY.search(said):
         return f"the setting {found[1]} is there already: leave out the +"
     return said
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "--help lists what there is"
+    return f"unknown setting {name}: {hint}"

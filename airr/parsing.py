@@ -138,7 +138,7 @@ def _with_own_settings(cluster: Mapping[str, Any]) -> dict[str, Any]:
 
 def _own_apart(raw: Mapping[str, Any], common: type, own: type, at: str) -> dict[str, Any]:
     _check_is_group(raw, at)
-    known = {field.name for field in fields(common)}
+    known = {field.name for field in fields(common)} - {"own"}
     _refuse_unknown(raw, known | {field.name for field in fields(own)}, at)
     shared = {name: value for name, value in raw.items() if name in known}
     rest = {name: value for name, value in raw.items() if name not in known}

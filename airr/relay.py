@@ -21,6 +21,7 @@ from pathlib import Path
 from airr.cluster.head_job import HeadJob, name_of_heads
 from airr.composition import compositions
 from airr.errors import AirrError, ClusterError, ConfigError
+from airr.flags import asked_by
 from airr.lease import PULSE_SECONDS, STALE_SECONDS, holder_of
 from airr.legs import Leg, end_leg, goes_in_circles, progress_of, read_legs, write_legs
 from airr.verb import BUDGET_SPENT, errors_told, resolve_auto
@@ -143,7 +144,9 @@ def main() -> int:
     script, *arguments = sys.argv[1:]
     if "SLURM_JOB_ID" not in os.environ:
         raise ConfigError("this is for sbatch/head.sbatch alone: sbatch sbatch/head.sbatch ...")
-    raws = compositions("evolve", resolve_auto(arguments, ("llm", "cluster")))
+    asked = asked_by(arguments)
+    settings = resolve_auto(asked.settings, ("llm", "cluster"))
+    raws = compositions("evolve", settings, multirun=asked.multirun)
     if any(raw["once"] for raw in raws):
         raise ConfigError("once=true is for cron: a head job takes turn after turn, leave it out")
     campaigns = [Workspace(Path(raw["root"]) / raw["campaign"]) for raw in raws]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,5 +47,4 @@ def main(raw: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = [FLAGS.get(argument, argument) for argument in sys.argv[1:]]
-    run_verb("status", main)
+    run_verb("status", main, short=FLAGS)

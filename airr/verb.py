@@ -10,15 +10,13 @@ import sys
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import hydra
-from omegaconf import DictConfig
-
-from airr.composition import compositions, has_flags, is_multirun, plain
+from airr.composition import compositions, help_shown, settings_shown
 from airr.errors import AirrError, ConfigError
-from airr.resources import resource
+from airr.flags import TAUGHT, Asked, asked_by
 
 Body = Callable[[dict[str, Any]], None]
 Sweep = Callable[[Sequence[dict[str, Any]]], None]
@@ -49,25 +47,28 @@ def run_verb(
     groups: Sequence[str] = (),
     sweep: Sweep | None = None,
     rehearses: bool = False,
+    short: Mapping[str, str] | None = None,
 ) -> None:
     """Compose the verb's configuration from the command line and run `body` with it.
 
     `groups` are those of `AUTO` that this verb has. `sweep` runs what -m composes, all of it at
     once, where Hydra's launcher would run one job after the other; without it there is no -m.
-    A verb that `rehearses` takes +dry_run=true; of another one it is refused.
+    A verb that `rehearses` takes +dry_run=true; of another one it is refused. `short` are its own
+    flags for some of its settings.
 
     The user's mistakes end in one message and status 2, an interruption in status 130, a refusal
     of the file system in 1; a defect of ours keeps its traceback.
     """
-    arguments = resolve_auto(sys.argv[1:], groups)
-    if has_flags(arguments):
-        _run_by_hydra(config_name, body, arguments)
-        return
     with errors_told():
-        raws = compositions(config_name, arguments)
+        asked = asked_by(sys.argv[1:], short)
+        settings = resolve_auto(asked.settings, groups)
+        if shown := _shown(config_name, settings, asked):
+            sys.stdout.write(shown)
+            return
+        raws = compositions(config_name, settings, multirun=asked.multirun)
         if not rehearses and any(pop_dry_run(raw) for raw in raws):
             raise ConfigError(f"airr.{config_name} has no dry run, and nothing was done")
-        if not is_multirun(arguments):
+        if not asked.multirun:
             body(raws[0])
         elif sweep:
             sweep(raws)
@@ -77,21 +78,15 @@ def run_verb(
             )
 
 
-def _run_by_hydra(config_name: str, body: Body, arguments: Sequence[str]) -> None:
-    """Let Hydra do what its flags ask for: help, completion, another place for settings."""
-    sys.argv = [sys.argv[0], *arguments]
-
-    def with_errors_told(composed: DictConfig) -> None:
-        with errors_told():
-            body(plain(composed))
-
-    conf = str(resource("conf"))
-    try:
-        hydra.main(version_base="1.3", config_path=conf, config_name=config_name)(
-            with_errors_told
-        )()
-    except BrokenPipeError:
-        _stop_writing()
+def _shown(config_name: str, settings: Sequence[str], asked: Asked) -> str:
+    """Return what flags ask to be shown in place of what the verb does; "" if nothing."""
+    if asked.help:
+        return f"{help_shown(config_name, settings)}\n{TAUGHT}"
+    if asked.version:
+        return f"airr {version('airr')}\n"
+    if asked.cfg:
+        return settings_shown(config_name, settings, package=asked.package, resolve=asked.resolve)
+    return ""
 
 
 @contextmanager

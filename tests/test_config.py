@@ -68,6 +68,7 @@ def test_every_option_of_every_group_composes_and_parses(option: str):
         ("budget.gpu_hours", float("inf"), r"budget\.gpu_hours=inf: it must be a number"),
         ("search.overlap", -0.1, r"search\.overlap=-0\.1: it must be at least 0, and below 1"),
         ("search.similarity", 2, r"search\.similarity=2\.0: it must be at most 1"),
+        ("search.own", 3, r"unknown setting search\.own: known are base, baseline_seeds, "),
         ("search.epochs", 10**12, r"search\.epochs=1000000000000: it must be at most 10000"),
         ("seed", -1, r"seed=-1: it must not be negative"),
         ("seed", 2**32, r"seed=4294967296: it must be at most 4294967295"),
@@ -204,6 +205,10 @@ def test_a_file_that_is_closed_to_patches_is_reserved_beside_the_scorer():
         ("+site=nowhere", r"^site=nowhere: choose one of gpus_per_node, "),
         ("make it better", r"^'make it better' is no setting: write key=value"),
         ("campaign=été", r"letters beyond a to z twice, as in 'key=\"a, b\"'"),
+        ("+foo=bar", r"^unknown setting foo: --help lists what there is$"),
+        ("++sed=1", r"^unknown setting sed: did you mean seed\?$"),
+        ("+epochs=3", r"^unknown setting epochs: did you mean search\.epochs\?$"),
+        ("seed=1,2", r"^seed=1,2: -m runs a campaign with each .* is 'seed=\[1,2\]', a text '"),
         ("dry_run=true", r"^unknown setting dry_run: it is added, as \+dry_run=\.\.\."),
     ],
 )

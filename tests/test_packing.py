@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from airr.cancellation import Cancellation, Job
 from airr.cluster.protocol import TaskState
 from airr.cohorts import cohorts
+from airr.composition import plain
 from airr.config import Config
 from airr.display.cancelled import told_of
 from airr.errors import ConfigError
@@ -25,7 +26,6 @@ from airr.packing import Packing
 from airr.parsing import parse_config
 from airr.records import Codebase, RunKey
 from airr.resources import resource
-from airr.verb import plain
 from airr.worker.shares import Holding, Share, owned_cpus, share_of, visible_gpus
 from tests.builders import LOSS, SEARCH
 
