@@ -97,8 +97,11 @@ def test_a_damaged_campaign_hides_none_of_the_others(tmp_path: Path):
 
 
 @pytest.mark.parametrize("root", ["runs", "nowhere"])
-def test_without_a_campaign_scripts_get_an_empty_list_and_people_a_word(tmp_path: Path, root: str):
+def test_without_a_campaign_scripts_get_an_empty_list_and_people_a_word(
+    tmp_path: Path, root: str, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)  # whose campaigns lie where the tests are run is no matter
     assert json.loads(run("status", "--json", f"root={root}", cwd=tmp_path))["campaigns"] == []
     with pytest.raises(WorkspaceError, match=rf"no campaign below {root}: start one with"):
         looker(tmp_path, root=Path(root)).look_at_some()
