@@ -27,14 +27,14 @@ from matplotlib.axes import Axes
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from analysis.shared.arms import Arm, arms_of
-from analysis.shared.campaigns import Campaign, by_env
+from analysis.shared.campaigns import Campaign
 from analysis.shared.progress import best_so_far, course_of, draw_course
 from analysis.shared.references import draw_references
 from analysis.shared.script import (
     Drawn,
-    NothingToShow,
     annotate,
     by_option,
+    envs_with_scores,
     references_option,
     run,
 )
@@ -50,12 +50,7 @@ from analysis.shared.style import (
 
 def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
     """Return the figure and its tables."""
-    envs = {
-        env: arms_of(own, asked.by)
-        for env, own in by_env([one for one in campaigns if len(one.scored)]).items()
-    }
-    if not envs:
-        raise NothingToShow("no idea of these campaigns has a score yet")
+    envs = {env: arms_of(own, asked.by) for env, own in envs_with_scores(campaigns).items()}
     figure, axes = new_figure(columns=len(envs), height=2.9)
     for panel, (env, arms) in zip(panels_of(axes), envs.items(), strict=True):
         for arm, look in zip(arms, looks([arm.label for arm in arms]).values(), strict=True):

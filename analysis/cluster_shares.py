@@ -3,11 +3,11 @@
   python analysis/cluster_shares.py runs/rl-s0
   python analysis/cluster_shares.py 'runs/*' --top 6 --similarity 0.6
 
-One panel for each kind of campaign, its seeds pooled: the largest clusters of ideas as areas, the
-rest in grey. Ideas are alike by their words, numbers left out, as in the search's own check for
-novelty (TF-IDF, cosine of at least --similarity with the cluster's first idea): a cluster is
-ideas that are worded alike, and bears the name of its first one. Clusters are made over all
-campaigns of an environment together, so that colours mean the same in its panels.
+One panel for each kind of campaign, its seeds pooled, and in it a bar for each epoch: the largest
+clusters of ideas in colours, the rest in grey. Ideas are alike by their words, numbers left out, as
+in the search's own check for novelty (TF-IDF, cosine of at least --similarity with the cluster's
+first idea): a cluster is ideas that are worded alike, and bears the name of its first one. Clusters
+are made over all campaigns of an environment together, so that colours mean the same in its panels.
 
 Files: cluster_shares.csv (each epoch), cluster_shares_clusters.csv (each cluster: size, execution
 rate, scores).
@@ -28,21 +28,22 @@ from matplotlib.axes import Axes
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from analysis.shared.arms import Arm, arms_of
-from analysis.shared.campaigns import Campaign, by_env, together
-from analysis.shared.clusters import SIMILARITY, clusters_of
+from analysis.shared.campaigns import Campaign, together
+from analysis.shared.clusters import similarity_option, with_clusters
 from analysis.shared.script import (
     Drawn,
-    NothingToShow,
     annotate,
     at_least_one,
     by_option,
+    envs_with_outcomes,
     run,
-    share,
 )
 from analysis.shared.style import COLORS, in_words, new_figure, panels_of, whole_numbers
 
 REST = "others"
 REST_COLOR = "#d9d9d9"
+BAR = 0.9
+"""Of the width of an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,7 @@ class Sorted:
 
 def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
     """Return the figure and its tables."""
-    envs = by_env([one for one in campaigns if len(one.trials)])
-    if not envs:
-        raise NothingToShow("no idea of these campaigns has come to an outcome yet")
+    envs = envs_with_outcomes(campaigns)
     found = {env: _sorted(own, asked) for env, own in envs.items()}
     panels = [(env, arm) for env, own in envs.items() for arm in arms_of(own, asked.by)]
     figure, axes = new_figure(rows=len(panels), width=6.8, height=1.9)
@@ -76,8 +75,7 @@ def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
 
 
 def _sorted(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Sorted:
-    trials = together(campaigns)
-    trials["cluster"] = clusters_of(trials.text.tolist(), asked.similarity)
+    trials = with_clusters(together(campaigns), asked.similarity)
     sizes = trials.cluster.value_counts(sort=True).head(asked.top)
     return Sorted(
         trials=trials,
@@ -114,15 +112,11 @@ def shares_of(arm: Arm, found: Sorted) -> pd.DataFrame:
 def _draw(panel: Axes, shares: pd.DataFrame, largest: pd.DataFrame) -> None:
     titles = [in_words(title, 45) for title in largest.title]
     colors = [COLORS[place % (len(COLORS) - 1)] for place in range(len(largest))]
-    panel.stackplot(
-        shares.index,
-        shares.to_numpy().T,
-        labels=[*titles, REST],
-        colors=[*colors, REST_COLOR],
-        linewidth=0.4,
-        edgecolor="white",
-    )
-    panel.set(ylim=(0, 1), xlim=(shares.index.min(), max(shares.index.max(), 1)))
+    below = shares.cumsum(axis=1) - shares
+    looks = zip([*titles, REST], [*colors, REST_COLOR], strict=True)
+    for cluster, (title, color) in zip(shares, looks, strict=True):
+        panel.bar(shares.index, shares[cluster], BAR, below[cluster], label=title, color=color)
+    panel.set(ylim=(0, 1), xlim=(shares.index.min() - 0.5, shares.index.max() + 0.5))
     whole_numbers(panel)
     panel.grid(visible=False)
     panel.legend(loc="upper left", bbox_to_anchor=(1, 1.02))
@@ -136,12 +130,7 @@ def _long(shares: pd.DataFrame) -> pd.DataFrame:
 
 def _options(parser: argparse.ArgumentParser) -> None:
     at_least_one(parser, "--top", 5, "how many clusters are named")
-    parser.add_argument(
-        "--similarity",
-        type=share,
-        default=SIMILARITY,
-        help=f"cosine from which on ideas are one (default: {SIMILARITY})",
-    )
+    similarity_option(parser)
     by_option(parser)
 
 

@@ -30,24 +30,22 @@ from matplotlib.axes import Axes
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from airr.errors import ConfigError
-from analysis.shared.campaigns import Campaign, by_env, together
+from analysis.shared.campaigns import Campaign, together
 from analysis.shared.intervals import of_mean, of_share
 from analysis.shared.kinds import LOOKS, Kind, kind_of
 from analysis.shared.labels import Subject, labelled, provider_named
 from analysis.shared.references import draw_references
-from analysis.shared.script import Drawn, NothingToShow, annotate, run
+from analysis.shared.script import Drawn, NothingToShow, annotate, envs_with_outcomes, run
 from analysis.shared.style import in_words, legend, new_figure, quantity
 
 
 def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
     """Return the figure and its tables."""
+    envs = envs_with_outcomes(campaigns)
     trials = together(campaigns)
-    if trials.empty:
-        raise NothingToShow("no idea of these campaigns has come to an outcome yet")
     trials["kind"] = _labels(trials, asked)
     if (trials.kind == Kind.UNCLEAR).all():
         raise NothingToShow("no idea of these campaigns has a diff that a kind can be told from")
-    envs = by_env(campaigns)
     figure, axes = new_figure(columns=len(envs), rows=2, height=2.1)
     rows: list[dict[str, Any]] = []
     for place, (env, own) in enumerate(envs.items()):

@@ -3,11 +3,12 @@
   python analysis/rl_dynamics.py runs/rl-s0
   python analysis/rl_dynamics.py 'runs/rl-*' --similarity 0.6
 
-A column for each environment. From above: the mean reward with failures as 0 (solid), which is
-what RL climbs, and over executed ideas alone (dashed), which says whether ideas got better or
-merely safer; the execution rate; the best reward of an epoch (dashed) and of all so far (solid);
-tokens of thinking (solid) and of answers (dashed) for each idea; how many ideas of an epoch are
-distinct (solid), and the share of its commonest cluster (dashed), where collapse shows first.
+A column for each environment, with a marker at each epoch, filled on solid lines and open on dashed
+ones. From above: the mean reward with failures as 0 (solid), which is what RL climbs, and over
+executed ideas alone (dashed), which says whether ideas got better or merely safer; the execution
+rate; the best reward of an epoch (dashed) and of all so far (solid); tokens of thinking (solid) and
+of answers (dashed) for each idea; how many ideas of an epoch are distinct (solid), and the share of
+its commonest cluster (dashed), where collapse shows first.
 Distinct and clusters are by words, see analysis/cluster_shares.py. Several campaigns of one kind
 are one line, their mean: four or more with a 95 % interval over seeds around the solid lines,
 fewer each as a hair line beside it.
@@ -21,22 +22,30 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from analysis.shared.arms import arms_of
-from analysis.shared.campaigns import Campaign, by_env
-from analysis.shared.clusters import SIMILARITY, clusters_of
+from analysis.shared.campaigns import Campaign
+from analysis.shared.clusters import similarity_option, with_clusters
 from analysis.shared.intervals import of_mean
-from analysis.shared.script import Drawn, NothingToShow, annotate, by_option, run, share
-from analysis.shared.style import BAND_FROM, Look, band, looks, new_figure, whole_numbers
+from analysis.shared.script import Drawn, annotate, by_option, envs_with_outcomes, run
+from analysis.shared.style import Look, draw_spread, looks, new_figure, whole_numbers
+
+SOLID: Mapping[str, Any] = {"linestyle": "-", "linewidth": 1.4, "markersize": 2.0}
+DASHED: Mapping[str, Any] = {
+    "linestyle": "--", "linewidth": 0.9, "zorder": 1.9,
+    "markersize": 3.2, "markerfacecolor": "white", "markeredgewidth": 0.6,
+}  # fmt: skip
+"""An epoch alone is no line: its markers tell these apart, one within the other where equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,11 @@ class Row:
     dashed: str | None
     name: str
     is_share: bool = False
+
+    @property
+    def looks(self) -> dict[str, Mapping[str, Any]]:
+        """Return how the line of each column is drawn."""
+        return {self.solid: SOLID} | ({self.dashed: DASHED} if self.dashed else {})
 
 
 ROWS = (
@@ -71,9 +85,7 @@ NAMES = {
 
 def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
     """Return the figure and its table."""
-    envs = by_env([one for one in campaigns if len(one.trials)])
-    if not envs:
-        raise NothingToShow("no idea of these campaigns has come to an outcome yet")
+    envs = envs_with_outcomes(campaigns)
     tables = {one.name: dynamics_of(one, asked.similarity) for own in envs.values() for one in own}
     figure, axes = new_figure(columns=len(envs), rows=len(ROWS), height=1.25)
     for place, (env, own) in enumerate(envs.items()):
@@ -89,18 +101,22 @@ def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
             axes[row][place].set_ylabel(drawn.name)
             whole_numbers(axes[row][place])
             if drawn.is_share:
-                axes[row][place].set_ylim(0, 1)
+                axes[row][place].set_ylim(0, 1.05)
             _explain(axes[row][place], drawn)
         if len(arms) > 1:
-            handles = [axes[1][place].lines[n] for n in range(len(arms))]
-            axes[1][place].legend(handles, [arm.label for arm in arms])
+            axes[1][place].legend(
+                handles=[
+                    Line2D([], [], color=look.color, marker=look.marker, label=label, **SOLID)
+                    for label, look in styles.items()
+                ]
+            )
     annotate(figure, campaigns)
     return Drawn(figure=figure, tables={"": pd.concat(tables.values())})
 
 
 def dynamics_of(campaign: Campaign, similarity: float) -> pd.DataFrame:
     """Return a row for each epoch of a campaign; rewards of what failed are 0."""
-    trials = campaign.trials.assign(cluster=clusters_of(campaign.trials.text.tolist(), similarity))
+    trials = with_clusters(campaign.trials, similarity)
     rows: list[dict[str, Any]] = []
     for epoch, own in trials.groupby("epoch"):
         scored = own[own.status == "scored"]
@@ -129,17 +145,13 @@ def dynamics_of(campaign: Campaign, similarity: float) -> pd.DataFrame:
 
 
 def _lines(panel: Axes, tables: Sequence[pd.DataFrame], row: Row, look: Look) -> None:
-    columns = ((row.solid, "-"), (row.dashed, "--"))
-    for column, style in ((column, style) for column, style in columns if column):
+    for column, drawn in row.looks.items():
         over = pd.concat([table[column] for table in tables], axis=1, join="inner")
         means = [of_mean(values[~pd.isna(values)].tolist()) for values in over.to_numpy()]
         middle = [one.value for one in means]
-        width = 1.4 if style == "-" else 0.9
-        panel.plot(over.index, middle, style, color=look.color, linewidth=width)
-        if style == "-" and len(tables) >= BAND_FROM:
-            band(panel, [*over.index], means, look.color)
-        elif style == "-" and len(tables) > 1:
-            panel.plot(over.index, over, color=look.color, linewidth=0.5, alpha=0.6)
+        panel.plot(over.index, middle, color=look.color, marker=look.marker, **drawn)
+        if column == row.solid:
+            draw_spread(panel, over, means, look.color)
 
 
 def _explain(panel: Axes, row: Row) -> None:
@@ -147,8 +159,8 @@ def _explain(panel: Axes, row: Row) -> None:
     if row.dashed is None:
         return
     lines = [
-        panel.plot([], [], style, color="black", linewidth=1, label=NAMES[column])[0]
-        for column, style in ((row.solid, "-"), (row.dashed, "--"))
+        Line2D([], [], color="black", marker="o", label=NAMES[column], **drawn)
+        for column, drawn in row.looks.items()
     ]
     panel.legend(
         handles=lines, ncols=2, loc="lower right", bbox_to_anchor=(1, 0.94), columnspacing=1,
@@ -157,12 +169,7 @@ def _explain(panel: Axes, row: Row) -> None:
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--similarity",
-        type=share,
-        default=SIMILARITY,
-        help=f"cosine from which on ideas are one (default: {SIMILARITY})",
-    )
+    similarity_option(parser)
     by_option(parser)
 
 

@@ -27,14 +27,14 @@ from matplotlib.axes import Axes
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from airr.titles import titles_of
-from analysis.shared.campaigns import Campaign, by_env, together
+from analysis.shared.campaigns import Campaign, together
 from analysis.shared.kinds import LOOKS, kind_of
 from analysis.shared.references import draw_references
 from analysis.shared.script import (
     Drawn,
-    NothingToShow,
     annotate,
     at_least_one,
+    envs_with_scores,
     references_option,
     run,
 )
@@ -50,9 +50,7 @@ COLUMNS = (
 
 def draw(campaigns: Sequence[Campaign], asked: argparse.Namespace) -> Drawn:
     """Return the figure and its table."""
-    envs = by_env([one for one in campaigns if len(one.scored)])
-    if not envs:
-        raise NothingToShow("no idea of these campaigns has a score yet")
+    envs = envs_with_scores(campaigns)
     figure, axes = new_figure(rows=len(envs), width=6.8, height=0.9 + 0.19 * asked.top)
     tables: list[pd.DataFrame] = []
     for panel, (env, own) in zip(panels_of(axes), envs.items(), strict=True):

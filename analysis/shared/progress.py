@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from analysis.shared.arms import Arm
 from analysis.shared.campaigns import Campaign
 from analysis.shared.intervals import Interval, of_mean
-from analysis.shared.style import BAND_FROM, Look, band
+from analysis.shared.style import Look, draw_spread
 
 
 def best_so_far(campaign: Campaign) -> pd.DataFrame:
@@ -76,8 +76,7 @@ def _at_each(trials: pd.DataFrame, along: str) -> pd.Series:
 
 def draw_course(axes: Axes, arm: Arm, course: Course, look: Look, marks: int = 1) -> None:
     """Draw the line of an arm, a marker at every `marks`-th step, and what tells how sure it is."""
-    several = course.seeds > 1
-    said = f"{arm.label} ({course.seeds} seeds)" if several else arm.label
+    said = f"{arm.label} ({course.seeds} seeds)" if course.seeds > 1 else arm.label
     axes.plot(
         course.steps,
         course.means,
@@ -86,7 +85,4 @@ def draw_course(axes: Axes, arm: Arm, course: Course, look: Look, marks: int = 1
         markevery=marks,
         label=said,
     )
-    if course.seeds >= BAND_FROM:
-        band(axes, course.steps, course.intervals, look.color)
-    elif several:
-        axes.plot(course.steps, course.each, color=look.color, linewidth=0.5, alpha=0.6)
+    draw_spread(axes, course.each, course.intervals, look.color)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from airr.errors import AirrError, ConfigError
-from analysis.shared.campaigns import Campaign, read_campaigns
+from analysis.shared.campaigns import Campaign, by_env, read_campaigns
 from analysis.shared.style import GREY
 
 FORMATS = ("png", "pdf", "both")
@@ -36,6 +36,28 @@ Draw = Callable[[Sequence[Campaign], argparse.Namespace], Drawn]
 
 class NothingToShow(AirrError):
     """The campaigns are there, but hold nothing of what this figure is about."""
+
+
+def envs_with_outcomes(campaigns: Sequence[Campaign]) -> dict[str, list[Campaign]]:
+    """Return by environment the campaigns of which an idea has come to an outcome.
+
+    Raises:
+        NothingToShow: there is none.
+    """
+    if found := by_env([one for one in campaigns if len(one.trials)]):
+        return found
+    raise NothingToShow("no idea of these campaigns has come to an outcome yet")
+
+
+def envs_with_scores(campaigns: Sequence[Campaign]) -> dict[str, list[Campaign]]:
+    """Return by environment the campaigns of which an idea has a score.
+
+    Raises:
+        NothingToShow: there is none.
+    """
+    if found := by_env([one for one in campaigns if len(one.scored)]):
+        return found
+    raise NothingToShow("no idea of these campaigns has a score yet")
 
 
 def run(

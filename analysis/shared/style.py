@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -86,10 +87,16 @@ def new_figure(
     return figure, [[*row] for row in panels]
 
 
-def band(axes: Axes, x: Sequence[float], intervals: Sequence[Interval], color: str) -> None:
-    """Shade intervals around a line."""
-    low, high = ([one.low for one in intervals], [one.high for one in intervals])
-    axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+def draw_spread(axes: Axes, each: pd.DataFrame, intervals: Sequence[Interval], color: str) -> None:
+    """Show around a line of means how campaigns differ; `each` has a column for each of them.
+
+    Four or more are shown by the shaded intervals, fewer each as a hair line, one by nothing.
+    """
+    if each.shape[1] >= BAND_FROM:
+        low, high = ([one.low for one in intervals], [one.high for one in intervals])
+        axes.fill_between(each.index, low, high, color=color, alpha=0.18, linewidth=0)
+    elif each.shape[1] > 1:
+        axes.plot(each.index, each, color=color, linewidth=0.5, alpha=0.6)
 
 
 def legend(axes: Axes, **where: Any) -> None:
@@ -105,8 +112,8 @@ def legend_below(axes: Axes, columns: int = 2) -> None:
 
 
 def whole_numbers(axes: Axes) -> None:
-    """Let the axis along the bottom count."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    """Let the axis along the bottom count, be it to one."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def quantity(metric: Metric, said: str = "{}") -> str:

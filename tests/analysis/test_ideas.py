@@ -1,10 +1,14 @@
 """Figures about ideas: who executes, which kinds there are, which are best, which repeat."""
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from airr.records import Idea, Origin, Reason, row_of
 from analysis import (
@@ -15,7 +19,9 @@ from analysis import (
     thinking_length,
     top_ideas,
 )
+from analysis.shared.campaigns import read_campaigns
 from analysis.shared.kinds import Kind, kind_of
+from analysis.shared.style import COLORS
 from tests.analysis.small import ACCURACY, CODE, VALUE, campaign, drawn
 from tests.builders import failed, idea
 from tests.llm.loopback import KEY, Asked, Loopback
@@ -195,3 +201,36 @@ def test_clusters_are_ideas_worded_alike_and_their_shares_add_up(tmp_path: Path)
     assert shares == pytest.approx(
         {(0, founder): 1 / 3, (0, -1): 2 / 3, (1, founder): 1.0, (1, -1): 0.0}
     )
+
+
+def figure_of(script: ModuleType, *folders: Path, **asked: Any) -> Figure:
+    plain = {"by": None, "similarity": 0.5, "top": 5}
+    campaigns = read_campaigns([*map(str, folders)])
+    return script.draw(campaigns, argparse.Namespace(**plain | asked)).figure
+
+
+def test_a_campaign_of_one_epoch_is_points_and_one_bar(tmp_path: Path):
+    campaign(tmp_path / "a", [[1.9, 1.8, None]])
+    for panel in figure_of(rl_dynamics, tmp_path / "a").axes:
+        assert panel.lines
+        assert all(line.get_marker() == "o" for line in panel.lines), "a line of one is nothing"
+        low, high = panel.get_xlim()
+        assert [tick for tick in panel.get_xticks() if low <= tick <= high] == [0]
+    (panel,) = figure_of(cluster_shares, tmp_path / "a").axes
+    heights = [bar.get_height() for bar in panel.patches if isinstance(bar, Rectangle)]
+    assert sum(heights) == pytest.approx(1.0)
+    assert all(bar.get_width() > 0.5 for bar in panel.patches if isinstance(bar, Rectangle))
+
+
+def test_each_arm_of_several_seeds_has_its_colour_in_the_legend(tmp_path: Path):
+    for name, search in (("a", "tree"), ("b", "islands")):
+        for seed in range(3):
+            campaign(tmp_path / f"{name}{seed}", [[1.9], [1.8]], search=search, seed=seed)
+    panel = figure_of(rl_dynamics, tmp_path / "*").axes[1]
+    legend = panel.get_legend()
+    assert legend
+    shown = {
+        text.get_text(): line.get_color()
+        for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
+    }
+    assert shown == {"tree": COLORS[0], "islands": COLORS[1]}
