@@ -140,6 +140,8 @@ function ideaMark({ idea, place, cx, cy, radius, inside, title }) {
   return svg("a", { href: address(place, idea.id), tabindex: -1 }, svg(...shape, svg("title", null, title)));
 }
 
+const beyondNote = (count) => count ? el("p", { class: "soft" }, `${plural(count, "score")} beyond the scale ${count === 1 ? "stands" : "stand"} at its edge.`) : null;
+
 // Each dot a scored idea; beside its neighbours where they would cover each other.
 function stripChart(campaign, place) {
   const scored = campaign.ideas.filter((idea) => idea.score);
@@ -192,7 +194,7 @@ function stripChart(campaign, place) {
     }
     chart.root.append(svg("text", { x: chart.box.left, y: chart.box.bottom + 49 }, "share without a score"));
   }
-  return [chart.root, beyond ? el("p", { class: "soft" }, `${plural(beyond, "score")} beyond the scale ${beyond === 1 ? "stands" : "stand"} at its edge.`) : null];
+  return [chart.root, beyondNote(beyond)];
 }
 
 function curveChart(curve, series = "s0") {
