@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from airr.batch import Batch
 from airr.charter import Charter, read_charter
 from airr.cluster.queue import Glance, describe
-from airr.cohorts import cohorts
-from airr.config import Direction, Metric, Sandbox
-from airr.estimates import Seeding, seeds_of, settled
+from airr.config import Direction, Sandbox
+from airr.estimates import seeds_of, settled
 from airr.executor.openruns import OpenRun, recover_open_runs
-from airr.forecast import Left, hours_of, left_of, policy_hours
 from airr.lease import holder_of
 from airr.ledger import read_records, read_table
 from airr.policy.orders import Order
@@ -35,21 +32,19 @@ from airr.records import (
     OutcomeRow,
     Scored,
     Screening,
-    Wanted,
     outcomes_of,
     trials_of,
 )
 from airr.reporting.fates import fate_of, gain_of, score_of
+from airr.reporting.to_come import gpu_hours_to_come, left_by, size_of
 from airr.reporting.tree import Fate, Gain, MetricFacts, Score
 from airr.researcher.bandit import Record, records_of
-from airr.screens import Halving, SoFar
 from airr.summary import Best, Spend, best_first, best_ideas, dropped, failures, withheld
 from airr.titles import Title, title_of
 from airr.totals import gpu_hours_in, spend_in
 from airr.workspace import Workspace, names_in
 
 BEST_SHOWN = 5
-SIZES = ("epochs", "ideas_per_epoch")
 BEATS_WITHIN_SECONDS = 90
 """How old the heartbeat of a run may be that is taken for running: it beats every 15 s."""
 
@@ -94,6 +89,11 @@ class Learning:
     updates_wanted: int
     open: tuple[str, ...]
     said: str | None
+
+    @property
+    def updates_left(self) -> int:
+        """Return how many updates are still to be made."""
+        return max(0, self.updates_wanted - self.updates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +209,7 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
     if "search" not in seen.charter.config:
         return _measurement(seen, queue)
     workspace, charter = seen.workspace, seen.charter
-    epochs, per_epoch = (charter.size(f"search.{name}", least=1) for name in SIZES)
+    epochs, per_epoch = size_of(charter)
     metric = charter.metric
     ideas = {idea.id: idea for idea in read_records(workspace.ledger, Idea)}
     found = outcomes_of(read_records(workspace.ledger, OutcomeRow))
@@ -217,10 +217,10 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
     own = {key: outcome for key, outcome in outcomes.items() if key != BASELINE}
     compared = {one.idea.id: one for one in best_ideas(ideas, outcomes, metric, len(ideas))}
     screens = read_records(workspace.ledger, Screening)
-    baseline, left = outcomes.get(BASELINE), _left(charter, metric, ideas.values(), found, screens)
-    learning = _learning(seen, queue)
-    is_trained = learning is None or learning.updates >= learning.updates_wanted
-    state, why = _state(workspace, is_complete=not left.most_runs and is_trained)
+    baseline, learning = outcomes.get(BASELINE), _learning(seen, queue)
+    left = left_by(charter, metric, ideas.values(), found, screens)
+    updates_left = learning.updates_left if learning else 0
+    state, why = _state(workspace, is_complete=not left.most_runs and not updates_left)
     if isinstance(baseline, Failed):
         why = f"the unmodified codebase failed ({baseline.reason}): start another one"
         state = State.ENDED
@@ -247,7 +247,7 @@ def standing_of(seen: Seen, queue: Glance | None = None) -> Standing | Measureme
         open=_open(seen, queue),
         spent=spend_in(workspace.ledger),
         gpu_hours=gpu_hours_in(workspace.ledger),
-        gpu_hours_to_come=_to_come(charter, left) + _policy_to_come(charter, learning),
+        gpu_hours_to_come=gpu_hours_to_come(charter, left, updates_left),
         metric=MetricFacts(
             name=metric.name,
             unit=metric.unit,
@@ -363,70 +363,3 @@ def _beats(workspace: Workspace, run: OpenRun) -> bool:
     except FileNotFoundError:
         return False
     return time.time() - beat < BEATS_WITHIN_SECONDS
-
-
-def _left(
-    charter: Charter,
-    metric: Metric,
-    ideas: Collection[Idea],
-    outcomes: Mapping[Wanted, Outcome],
-    screens: Sequence[Screening],
-) -> Left:
-    """Return what is left to do by the settings that a campaign was started with."""
-    seeding = Seeding(  # campaigns of before these settings had one seed of everything
-        baseline_seeds=charter.size("search.baseline_seeds", 1),
-        repeats=charter.size("search.repeats", 0),
-        caution=charter.setting("search.caution", float),
-    )
-    epochs, per_epoch = (charter.size(f"search.{name}", least=1) for name in SIZES)
-    return left_of(
-        cohorts(epochs, per_epoch, charter.size("search.refill", 0)),
-        list(ideas),
-        outcomes,
-        seeding=seeding,
-        metric=metric,
-        screen=_screen(charter, metric, screens),
-    )
-
-
-def _screen(charter: Charter, metric: Metric, rows: Sequence[Screening]) -> SoFar | None:
-    rungs = charter.numbers("search.screen.rungs")
-    if not rungs:
-        return None
-    promote = charter.setting("search.screen.promote", float)
-    halving = Halving(rungs=rungs, promote=promote, metric=metric)
-    return SoFar(halving=halving, found={(one.idea_id, one.rung): one for one in rows})
-
-
-def _to_come(charter: Charter, left: Left) -> float:
-    """Return the GPU-hours that are left to spend at most."""
-    ordinary, screen = _sizes(charter, "env"), charter.section("search.screen.env")
-    tried = _sizes(charter, "search.screen.env") if screen else ordinary
-    hours = hours_of(left.most_runs, **ordinary).gpu_most
-    for share, runs in zip(charter.numbers("search.screen.rungs"), left.screens, strict=True):
-        shorter = {**tried, "budget_seconds": share * tried["budget_seconds"]}
-        hours += hours_of(sum(runs), **shorter).gpu_most
-    return hours
-
-
-def _policy_to_come(charter: Charter, learning: Learning | None) -> float:
-    """Return the GPU-hours that the jobs on a policy may take at most, where one is trained."""
-    if learning is None:
-        return 0.0
-    return policy_hours(
-        max(0, learning.updates_wanted - learning.updates),
-        nodes=charter.size("policy.nodes"),
-        gpus=charter.size("policy.gpus"),
-        sample_seconds=charter.setting("policy.sample_seconds", float),
-        update_seconds=charter.setting("policy.update_seconds", float),
-    )
-
-
-def _sizes(charter: Charter, at: str) -> dict[str, Any]:
-    """Return what a run takes, by the settings of an environment."""
-    return {
-        "nodes": charter.size(f"{at}.nodes"),
-        "gpus": charter.size(f"{at}.gpus"),
-        "budget_seconds": charter.setting(f"{at}.budget_seconds", float),
-        "score_seconds": charter.setting(f"{at}.score_seconds", float),
-    }
