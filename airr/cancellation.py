@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -21,15 +21,11 @@ from airr.cluster.slots import Machine, Slots
 from airr.cluster.slurm_settings import SlurmSettings
 from airr.errors import ClusterError, WorkspaceError
 from airr.executor.arrays import arrays_of
-from airr.executor.inbox import file_away, read_inbox
-from airr.executor.openruns import OpenRun, recover_open_runs
-from airr.executor.openruns import withdraw as record_withdrawal
-from airr.executor.results import was_stopped
+from airr.executor.openruns import OpenRun, open_runs_in
 from airr.lease import Holder, Lease, holder_of, remove_lease_of
-from airr.ledger import read_records
 from airr.parsing import parse_cluster
 from airr.policy.stages import array_of, open_orders, put_down_failure
-from airr.records import Run
+from airr.withdrawal import take_back
 from airr.workspace import Workspace, names_in
 
 LOOK_SECONDS = 0.5
@@ -86,7 +82,7 @@ async def look(workspace: Workspace, cluster: Cluster) -> Cancellation:
     Raises:
         ClusterError: the scheduler did not answer.
     """
-    live = await _live(_open_runs(workspace), workspace, cluster)
+    live = await _live(open_runs_in(workspace), workspace, cluster)
     holder = holder_of(workspace.lease)
     return Cancellation(jobs=live, holder=holder, companions=_companions(holder, workspace))
 
@@ -104,12 +100,12 @@ async def cancel(workspace: Workspace, cluster: Cluster) -> Cancellation:
     lease = Lease.acquire(workspace.lease)
     pulse = asyncio.create_task(lease.keep())
     try:
-        open_runs = _open_runs(workspace)
+        open_runs = open_runs_in(workspace)
         live = {**before.jobs, **await _live(open_runs, workspace, cluster)}
         orders = open_orders(workspace)
         await cluster.cancel([*arrays_of(open_runs.values(), workspace), *map(array_of, orders)])
         await _until_ended(open_runs, workspace, cluster)
-        _take_back(workspace, open_runs, live.keys())
+        take_back(workspace, open_runs, live.keys())
         for order in orders:
             put_down_failure(order, "it was cancelled")
     finally:
@@ -154,10 +150,6 @@ async def _end_head(holder: Holder, workspace: Workspace, cluster: Cluster) -> N
     raise WorkspaceError(f"{holder} was told to end and has not yet: cancel again. Jobs run on.")
 
 
-def _open_runs(workspace: Workspace) -> OpenRuns:
-    return recover_open_runs(workspace, [run.id for run in read_records(workspace.ledger, Run)])
-
-
 async def _live(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -> dict[str, Job]:
     """Return what is queued or on a node; what the scheduler says is noted in every run.
 
@@ -189,23 +181,6 @@ async def _until_ended(runs: OpenRuns, workspace: Workspace, cluster: Cluster) -
                 "with squeue, and cancel again"
             )
         await asyncio.sleep(LOOK_SECONDS)
-
-
-def _take_back(workspace: Workspace, runs: OpenRuns, were_live: Collection[str]) -> None:
-    """Withdraw what was cancelled, unless its result lies in the inbox.
-
-    A worker that was ended by the cancellation records that it was told to stop: no result.
-    """
-    complete: set[str] = set()
-    for result in read_inbox(workspace):
-        name = result.key.name
-        if name in were_live and was_stopped(result):
-            file_away(workspace, result)
-        else:
-            complete.add(name)
-    cancelled = {name for name, run in runs.items() if run.state is TaskState.CANCELLED}
-    withdrawn = (cancelled | {*were_live} & runs.keys()) - complete
-    record_withdrawal(workspace, [runs[name] for name in sorted(withdrawn)])
 
 
 async def _comes_true(holds: Callable[[], bool], seconds: float) -> bool:

@@ -50,6 +50,7 @@ from airr.roles import idea_questions, ideator_of, implementer_of
 from airr.screens import halving_of
 from airr.start import Start
 from airr.tracker import Tracker
+from airr.withdrawal import let_go
 from airr.workspace import Workspace, write_atomically
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ async def take_the_head(start: Start) -> AsyncGenerator[Head]:
             if head.campaign.stopped:
                 write_atomically(workspace.stopped, head.campaign.stopped.encode())
     finally:
-        await start.cluster.close()
+        await let_go(start.cluster, workspace, lease)
         lease.release()
 
 

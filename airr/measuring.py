@@ -34,6 +34,7 @@ from airr.prepared import check_data
 from airr.records import BASELINE, Codebase
 from airr.shared import shared_by
 from airr.start import cluster_of, hashes_of, shielded
+from airr.withdrawal import let_go
 from airr.workspace import Workspace, check_writable, write_atomically
 
 
@@ -176,7 +177,7 @@ async def take_the_measure(
                     place=cluster.place,
                 )
     finally:
-        await cluster.close()
+        await let_go(cluster, workspace, lease)
         lease.release()
 
 

@@ -17,7 +17,7 @@ from airr.cohorts import cohorts_of
 from airr.config import Config
 from airr.estimates import seeding_of
 from airr.executor.arrays import MOST_AT_ONCE, array_of, next_batch_name
-from airr.executor.openruns import recover_open_runs
+from airr.executor.openruns import open_runs_in
 from airr.executor.plans import rungs_of, training_plan
 from airr.forecast import Left, left_of
 from airr.forks import Heritage, heritage_of
@@ -26,7 +26,7 @@ from airr.ledger import read_records
 from airr.llm.protocol import Request
 from airr.packing import Packing
 from airr.policy.settings import RlConfig
-from airr.records import Idea, Origin, OutcomeRow, Patch, Run, Screening, outcomes_of
+from airr.records import Idea, Origin, OutcomeRow, Patch, Screening, outcomes_of
 from airr.researcher.questions import Conversation
 from airr.researcher.strategy import IdeaRequest, fresh
 from airr.roles import idea_questions, patch_questions
@@ -78,8 +78,7 @@ def rehearse(
     if start.source and not charter:
         heritage = heritage_of(start.source, config.search.ideas_per_epoch)
     left = _left(config, workspace) if charter or not heritage else _left_of(config, heritage)
-    ended = [run.id for run in read_records(workspace.ledger, Run)]
-    open_runs = len(recover_open_runs(workspace, ended))
+    open_runs = len(open_runs_in(workspace))
     largest = asyncio.run(start.cluster.largest_array())
     packing = _next_packing(left.stretches, config.cluster.pack, largest)
     rung = next((rung for runs, rung in left.in_order if runs), None)

@@ -18,7 +18,7 @@ from random import Random
 from unittest.mock import patch
 
 from airr.batch import Batch, Result
-from airr.cluster.protocol import Cluster, JobArray, Preview, TaskState, TaskStatus
+from airr.cluster.protocol import Cluster, JobArray, Preview, TaskId, TaskState, TaskStatus
 from airr.composition import compositions
 from airr.config import Config
 from airr.executor.codebases import Tree, read_tree
@@ -165,8 +165,9 @@ class Workers:
         """Return Slurm's default."""
         return 1001
 
-    async def close(self) -> None:
+    async def close(self) -> tuple[TaskId, ...]:
         """Do nothing."""
+        return ()
 
 
 class Preflight:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from airr.cluster.job_environment import job_environment
-from airr.cluster.protocol import JobArray, Preview, TaskState, TaskStatus
+from airr.cluster.protocol import JobArray, Preview, TaskId, TaskState, TaskStatus
 from airr.cluster.slots import Gpus, Slots
 from airr.errors import ClusterError
 from airr.nodelocal import lock_holder
@@ -22,7 +22,6 @@ from airr.nodelocal import lock_holder
 LARGEST_ARRAY = 1000
 DEAF_SECONDS = 5.0
 """After which a worker is told once more to end: Python, while it starts, may miss a signal."""
-TaskId = tuple[str, int]
 
 
 class Local:
@@ -88,9 +87,11 @@ class Local:
         """Return a bound that keeps one batch's record readable."""
         return LARGEST_ARRAY
 
-    async def close(self) -> None:
+    async def close(self) -> frozenset[TaskId]:
         """End every task of this head, leaving no process behind and recording nothing."""
-        await self._end(list(self._tasks))
+        ended = frozenset(self._tasks)
+        await self._end(ended)
+        return ended
 
     def _status(self, task: TaskId) -> TaskStatus:
         if task in self._running or _is_alive(task):

@@ -8,6 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+TaskId = tuple[str, int]
+"""An array's name, and a task's index."""
+
 
 class TaskState(StrEnum):
     """What a scheduler knows of one array task."""
@@ -143,6 +146,9 @@ class Cluster(Protocol):
         """Return what every index must stay below, or None where the scheduler did not answer."""
         ...
 
-    async def close(self) -> None:
-        """Let go of what lives and dies with this head; jobs of a real scheduler go on."""
+    async def close(self) -> Collection[TaskId]:
+        """Let go of what lives and dies with this head; jobs of a real scheduler go on.
+
+        Return the tasks that were queued or running, and have ended with it.
+        """
         ...

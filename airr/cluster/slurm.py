@@ -19,7 +19,14 @@ from dataclasses import dataclass
 from airr.cluster.command import Answer, run_command
 from airr.cluster.job_environment import job_environment
 from airr.cluster.printed import number_in, settings_in
-from airr.cluster.protocol import JobArray, Preview, SubmissionUnknown, TaskState, TaskStatus
+from airr.cluster.protocol import (
+    JobArray,
+    Preview,
+    SubmissionUnknown,
+    TaskId,
+    TaskState,
+    TaskStatus,
+)
 from airr.cluster.sacct import ENVIRONMENT, parse_sacct, sacct_command
 from airr.cluster.sbatch import refusal, script_command, script_options, verdict_on, width
 from airr.cluster.slurm_settings import SlurmSettings
@@ -175,8 +182,9 @@ class Slurm:
                 await self._scancel(sorted(left))
             await asyncio.sleep(1)
 
-    async def close(self) -> None:
+    async def close(self) -> tuple[TaskId, ...]:
         """Do nothing: the jobs go on, and the next head finds them by name."""
+        return ()
 
     def _request(self, array: JobArray) -> Request:
         return Request(

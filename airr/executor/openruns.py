@@ -17,6 +17,7 @@ from airr.batch import Batch, PlannedRun
 from airr.cluster.protocol import LIVE, TaskState, TaskStatus
 from airr.errors import Damaged
 from airr.foreign import list_in
+from airr.ledger import read_table
 from airr.records import Codebase, RunKey
 from airr.workspace import Workspace, names_in, write_atomically
 
@@ -92,6 +93,12 @@ def open_runs_of(batch: Batch, ended: Container[str]) -> dict[str, OpenRun]:
         for index, planned in enumerate(batch.runs)
         if planned.key.name not in ended
     }
+
+
+def open_runs_in(workspace: Workspace) -> dict[str, OpenRun]:
+    """Return the runs that were submitted and have no row in the ledger, by name."""
+    ended = read_table(workspace.ledger, "runs", ["id"])["id"].to_pylist()
+    return recover_open_runs(workspace, ended)
 
 
 def recover_open_runs(workspace: Workspace, ended: Iterable[str]) -> dict[str, OpenRun]:

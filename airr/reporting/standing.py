@@ -18,7 +18,7 @@ from airr.charter import Charter, read_charter
 from airr.cluster.queue import Glance, describe
 from airr.config import Direction, Sandbox
 from airr.estimates import seeds_of, settled
-from airr.executor.openruns import OpenRun, recover_open_runs
+from airr.executor.openruns import OpenRun, open_runs_in
 from airr.lease import holder_of
 from airr.ledger import read_records, read_table
 from airr.policy.orders import Order
@@ -190,12 +190,10 @@ def see(workspace: Workspace) -> Seen:
         WorkspaceError: the folder holds no campaign, or a damaged one.
     """
     charter = read_charter(workspace)
-    ended = read_table(workspace.ledger, "runs", ["id"])["id"].to_pylist()
-    open_runs = recover_open_runs(workspace, ended)
     return Seen(
         workspace=workspace,
         charter=charter,
-        open_runs=[*open_runs.values()],
+        open_runs=[*open_runs_in(workspace).values()],
         orders=open_orders(workspace),
     )
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from airr.policy.orders import Order, StageKind
 from airr.policy.settings import Late, Objective, Policy, Prompt, RewardKind, Rl
 
 RL = Rl(
@@ -47,3 +52,24 @@ POLICY = Policy(
     sample_seconds=60.0,
     update_seconds=60.0,
 )
+
+
+def make_order(folder: Path, model: Path, kind: StageKind, **changes: Any) -> Order:
+    folder.mkdir(parents=True, exist_ok=True)
+    product = "rollouts.parquet" if kind is StageKind.SAMPLE else "e00"
+    order = Order(
+        name=f"airr-test-{folder.name}",
+        kind=kind,
+        folder=str(folder),
+        attempt=0,
+        model=str(model),
+        checkpoint=None,
+        product=str(folder / product),
+        seed=0,
+        count=5,
+        messages=(),
+        lessons=(),
+        policy=POLICY,
+        rl=RL,
+    )
+    return replace(order, **changes)

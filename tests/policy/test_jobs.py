@@ -17,7 +17,7 @@ from airr.policy.orders import Lesson, Order, StageKind, StageResult, read_order
 from airr.policy.rollouts import Group, read_group
 from airr.policy.settings import Lora
 from airr.policy.stages import put_down_failure
-from tests.policy.builders import POLICY, RL
+from tests.policy.builders import POLICY, make_order
 
 SMALL = Recipe(vocabulary=280, width=16, layers=1, heads=2, context=64, steps=1, batch=1)
 LORA = Lora(rank=2, alpha=4, targets="all-linear")
@@ -28,27 +28,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("policy") / "model"
     make_catalogue_policy(["an idea", "another one"], folder, SMALL, seed=0, tell=lambda _: None)
     return folder
-
-
-def make_order(folder: Path, model: Path, kind: StageKind, **changes: Any) -> Order:
-    folder.mkdir(parents=True, exist_ok=True)
-    product = "rollouts.parquet" if kind is StageKind.SAMPLE else "e00"
-    order = Order(
-        name=f"airr-test-{folder.name}",
-        kind=kind,
-        folder=str(folder),
-        attempt=0,
-        model=str(model),
-        checkpoint=None,
-        product=str(folder / product),
-        seed=0,
-        count=5,
-        messages=(),
-        lessons=(),
-        policy=POLICY,
-        rl=RL,
-    )
-    return replace(order, **changes)
 
 
 def do(order: Order, processes: int = 0) -> StageResult:
