@@ -28,6 +28,9 @@ from pathlib import Path
 from airr.errors import ConfigError
 from airr.records import RunKey
 
+CLOSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR})
+"""Errors of a place where nothing can be made, of which /proc has its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -139,20 +142,20 @@ def check_writable(folder: Path) -> None:
 
     Raises:
         ConfigError: it is so.
-        OSError: the disk is full.
+        OSError: the disk is full, or fails.
     """
     place = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
-    probe = place / f".{uuid.uuid4().hex[:8]}"
+    probe = place / f".{folder.name}.{uuid.uuid4().hex[:8]}"
     try:
         probe.mkdir()
         probe.rmdir()
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno not in CLOSED:
             error.filename = str(folder)
             raise
         raise ConfigError(
             f"{folder} cannot be written: nothing can be made in {place} ({error.strerror}). "
-            "Choose another root=, or mend that"
+            "Choose another root=, or have it opened for writing, and the same command goes on"
         ) from error
 
 
