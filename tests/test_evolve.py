@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from airr.ledger import load
+from airr.nodelocal import node_folder
 from tests import toy
 
 QUICK = ["search.epochs=2", "search.ideas_per_epoch=4", "llm=offline", "cluster=local"]
@@ -69,6 +70,11 @@ def test_a_campaign_says_what_it_chose_and_what_came_of_it(finished, place: Path
     assert "goes on" not in out
     assert "since it went on" not in out
     assert f"airr.ledger.load('{place}/runs/toy')" in out
+
+
+def test_a_campaign_leaves_nothing_on_the_disk_of_its_node(finished, place: Path):
+    uid = yaml.safe_load((place / "runs/toy/campaign.yaml").read_text())["uid"]
+    assert not list(node_folder().glob(f"*{uid}*"))
 
 
 def test_the_ledger_of_a_campaign_holds_every_table(finished, place: Path):

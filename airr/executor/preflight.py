@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -42,6 +43,8 @@ class Preflight:
                 return await self._run(self._write(tree, key, folder))
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+                with contextlib.suppress(OSError):  # others are beside it
+                    self._folder.rmdir()
 
     def _write(self, tree: Tree, key: RunKey, folder: Path) -> Batch:
         data = pack(tree)
