@@ -1,10 +1,10 @@
 """What it costs to get the answers of nanogpt's models from the predictor to their losses.
 
-    python benchmarks/answers.py [--rows 512] [--columns 50304] [--answers 24] [--quick]
+    python benchmarks/answers.py [--rows 640] [--columns 50304] [--answers 24] [--quick]
 
 The sealed scorer's own processes, and a model that always answers the same: what is measured is
 the way of its logits, through shared memory into the scorer, and their losses. `clock` is for one
-answer, `processor` the scorer's part of it. `env=nanogpt` takes 20,480 such answers, 2,560 of each
+answer, `processor` the scorer's part of it. `env=nanogpt` takes 16,384 such answers, 2,048 of each
 of its 8 predictors; the last columns say what that comes to: the scorer's processor time spread
 over the 64 cores of a node, and the bytes that leave each GPU.
 """
@@ -61,7 +61,7 @@ def main() -> None:
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=512, help="sequences side by side")
+    parser.add_argument("--rows", type=int, default=640, help="sequences side by side")
     parser.add_argument("--columns", type=int, default=50_304, help="the vocabulary, padded")
     parser.add_argument("--answers", type=int, default=24, help="answers in each of three rounds")
     parser.add_argument("--quick", action="store_true", help="few answers")

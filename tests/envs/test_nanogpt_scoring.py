@@ -323,6 +323,21 @@ def test_audit_and_stream_agree_on_an_honest_model(run: Any, honest: float, tmp_
     assert report["protocol"] == "audit"
 
 
+def test_an_honest_model_under_bf16_autocast_passes_both_protocols_with_one_score(
+    run: Any, honest: float
+):
+    """As on a GPU, where the same answer is rounded otherwise on another way to it."""
+    old = "    def forward(self, tokens: Tensor, cache"
+    model = model_py(old=old, new=f'    @torch.autocast("cpu", torch.bfloat16)\n{old}')
+    tolerances = {"tolerance": 0.005, "probe_tolerance": 0.25}  # those of env=nanogpt
+    stream, audit = (
+        run(model, protocol=protocol, whole=16, **tolerances) for protocol in ("stream", "audit")
+    )
+    assert stream["metric"] == pytest.approx(honest, abs=5e-3)
+    assert stream["metric"] != honest
+    assert audit["metric"] == pytest.approx(stream["metric"], abs=1e-3)
+
+
 def test_no_second_process_is_asked_where_none_is_wanted(run: Any, honest: float):
     report = run(compared=0)
     assert report["metric"] == pytest.approx(honest, abs=1e-5)

@@ -1,6 +1,6 @@
 """Work on the rows of an answer, spread over the cores that this process may use.
 
-An answer of GPT-2 has 512 rows of 50,304 columns, and one core takes longer to sum it up than a
+An answer of GPT-2 has 640 rows of 50,304 columns, and one core takes longer to sum it up than a
 GPU to think of it. numpy lets other threads run while it computes, so threads suffice.
 """
 
