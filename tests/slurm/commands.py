@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +30,11 @@ class Commands:
     folder: Path
 
     @classmethod
-    def wrapped(cls, folder: Path) -> Commands:
+    def wrapped(cls, folder: Path, names: Collection[str] = COMMANDS) -> Commands:
         folder.mkdir(parents=True, exist_ok=True)
         commands = cls(folder)
         commands.forget()
-        for name in COMMANDS:
+        for name in names:
             wrapper = folder / name
             wrapper.write_text(WRAPPER.format(name=name, folder=folder, real=real(name)))
             wrapper.chmod(0o755)

@@ -15,6 +15,7 @@ import pytest
 
 from airr.batch import Batch
 from airr.ledger import load
+from airr.worker.step import LATE_SECONDS
 from tests import toy
 from tests.campaigns import (
     Command,
@@ -240,6 +241,62 @@ REFUSED = (
     "echo 'sbatch: error: Batch job submission failed: Unable to contact slurm controller "
     "(connect failure)' >&2; exit 1"
 )
+
+
+@dataclass(frozen=True)
+class Struck:
+    """A campaign of one idea, whose first srun is struck by shell lines."""
+
+    command: Command
+    commands: Commands
+    folder: Path
+
+    def assert_an_attempt_was_lost_and_no_idea(self) -> None:
+        assert_nothing_is_double(self.folder)
+        tables = load(self.folder)
+        assert [*tables.runs.state].count("node_fail") == 1
+        assert [*tables.outcomes.status] == ["scored", "scored"]
+
+
+@pytest.fixture
+def struck(cluster: VirtualCluster, tmp_path: Path) -> Struck:
+    commands = Commands.wrapped(tmp_path / "bin", ["srun"])
+    settings = [
+        *toy.make_campaign_env(tmp_path, {"one": catalogue()["one"]}),
+        *HASTE,
+        "search.epochs=1",
+        "search.ideas_per_epoch=1",
+        "env.budget_seconds=80",
+        "campaign=struck",
+    ]
+    environment = {**cluster.environment, "PATH": commands.path}
+    command = Command(settings, tmp_path / "log.txt", environment)
+    return Struck(command, commands, tmp_path / "runs" / "struck")
+
+
+@pytest.mark.timeout(200)
+def test_a_controller_that_dies_as_a_step_is_asked_for_costs_an_attempt_and_no_idea(
+    cluster: VirtualCluster, struck: Struck
+):
+    controller = cluster.folders.pid("slurmctld").read_text().strip()
+    struck.commands.put("srun", f'rm "$0"\nkill -9 {controller}\nexec {{real}} "$@"')
+    silence, log = "the scheduler does not answer", struck.command.log
+    with struck.command.running() as head:
+        try:
+            wait_until("it to be missed", lambda: silence in log.read_text(), seconds=60)
+        finally:
+            cluster.start_controller()
+        assert head.wait(timeout=120) == 0, log.read_text()[-3000:]
+    struck.assert_an_attempt_was_lost_and_no_idea()
+
+
+@pytest.mark.timeout(200)
+def test_a_step_that_slurm_starts_late_costs_an_attempt_and_no_idea(struck: Struck):
+    """Here another one holds its processors; a controller that comes back does the same."""
+    hold = f"{{real}} --ntasks=1 sleep {LATE_SECONDS + 5:g} &\nsleep 3"
+    struck.commands.put("srun", f'rm "$0"\n{hold}\nexec {{real}} "$@"')
+    struck.command.finish()
+    struck.assert_an_attempt_was_lost_and_no_idea()
 
 
 @pytest.mark.timeout(280)
