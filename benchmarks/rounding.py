@@ -30,9 +30,9 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks.measured import machine
 from benchmarks.nanogpt import library_sources
-from config import Config
-from model import GPT
-from optimizer import AdamW, learning_rate
+from config import Config  # pyright: ignore
+from model import GPT  # pyright: ignore
+from optimizer import AdamW, learning_rate  # pyright: ignore
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CONFIG = Config(
