@@ -32,6 +32,10 @@ def main() -> int:
     if asked and asked[0] in VERBS:
         print(f"python -m airr.{asked[0]}, with a dot", file=stream)
     print("\n".join(["airr is used by its verbs; --help teaches each:", *lines]), file=stream)
+    print(
+        '\nTAB completes them after:  eval "$(python -m airr.completion bash)"  (or zsh)',
+        file=stream,
+    )
     return 2 if asked and asked[0] not in {"-h", "--help"} else 0
 
 

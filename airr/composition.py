@@ -15,6 +15,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
@@ -74,6 +75,60 @@ def help_shown(config_name: str, settings: Sequence[str]) -> str:
             APP_CONFIG_GROUPS=hydra.format_config_groups(lambda name: "hydra" not in name),
             CONFIG=OmegaConf.to_yaml(composed),
         )
+
+
+def settings_for(config_name: str, earlier: Sequence[str], word: str) -> list[str]:
+    """Return what the beginning of a setting may become, behind the `earlier` ones.
+
+    A name that goes on ends in `.`, one that waits for its value in `=`. What a sweep has several
+    of counts as the first of them.
+
+    Raises:
+        ConfigError: as `compositions`, of the earlier ones.
+    """
+    name, equals, typed = word.partition("=")
+    group = name.lstrip("+")
+    with _at_the_door(config_name):
+        loader, (job, *_) = GlobalHydra.instance().config_loader(), _jobs(earlier)
+        values = loader.get_group_options(group, ObjectType.CONFIG, config_name, job)
+        groups = loader.get_group_options("", ObjectType.GROUP, config_name, job)
+        composed = plain(compose(config_name, job))
+    if equals:
+        if not (values and group in {*composed, *ADDED}):
+            values = _values_like(_at(composed, name))
+        before = typed[: typed.rfind(",") + 1]
+        return [f"{name}={before}{one}" for one in values]
+    *path, _ = name.split(".")
+    names = {".".join([*path, key]): value for key, value in _below(composed, path).items()}
+    return [
+        *(f"{one}=" for one, value in names.items() if one in groups or not _is_group(value)),
+        *(f"{one}." for one, value in names.items() if _is_group(value)),
+        *("+dry_run=true", *(f"+{group}=" for group in groups if group in ADDED)),
+    ]
+
+
+def _below(composed: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
+    found = _at(composed, ".".join(path)) if path else composed
+    return found if _is_group(found) else {}
+
+
+def _at(composed: Mapping[str, Any], name: str) -> Any:
+    """Return the value of a setting by its dotted name; None where there is none."""
+    found: Any = composed
+    for key in name.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _is_group(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _values_like(value: Any) -> list[str]:
+    """Return what stands in place of a setting's value as one word, and what else it may be."""
+    if isinstance(value, bool):
+        return ["true", "false"]
+    return [str(value)] if isinstance(value, int | float | str) else []
 
 
 @contextmanager

@@ -38,6 +38,7 @@ STOPPED_AT = {"prepare": "subprocess.run", "wandb": "airr.tracking.sync.sync"}
 PREPARES_A_POLICY = "airr.policy.prepared.prepare_policy"
 OF_A_SHELL = {
     "git clone URL airr && cd airr": "who has no clone has no tests",
+    'eval "$(python -m airr.completion bash)"': "tests/test_completion.py types it into shells",
     "source .venv/bin/activate": "the tests run in that environment",
     "export ANTHROPIC_API_KEY=...": "whose key? Commands are given a false one",
 }
