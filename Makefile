@@ -17,7 +17,7 @@ DRAW = $(BIN)/python analysis/$(1).py --output analysis/figures
 LINES = --references $(EXAMPLE)/references.yaml
 
 # benchmarks in the order of docs/measurements.md; the last two boot a real Slurm, as root
-BENCHMARKS := patching answers llm_cost search search_campaigns ensemble screens \
+BENCHMARKS := patching answers rounding llm_cost search search_campaigns ensemble screens \
   early_stopping status rl ledger overhead startup utilisation scheduler_calls
 
 .PHONY: help install evolve test test-long soak benchmarks attacks fuzz check format figures \
