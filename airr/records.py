@@ -436,6 +436,14 @@ class Screening:
     ended_at: datetime
 
 
+def is_passing(reason: Reason | None, idea_id: str) -> bool:
+    """Tell whether a run that ended for this reason is tried again, within bounds.
+
+    No campaign can do without its baseline: it is, too, where somebody cancelled its job.
+    """
+    return reason in INFRASTRUCTURE or (reason is Reason.CANCELLED and idea_id == BASELINE)
+
+
 def how_it_ended(outcome: Failed | Withheld | Dropped) -> str:
     """Return in few words why an outcome is no score."""
     if isinstance(outcome, Withheld):

@@ -43,13 +43,12 @@ from airr.executor.submissions import Submissions
 from airr.executor.verdicts import Absence, Verdict, verdict_of
 from airr.records import (
     BASELINE,
-    INFRASTRUCTURE,
     Codebase,
     Failed,
     Outcome,
-    Reason,
     RunKey,
     Scored,
+    is_passing,
     row_of,
 )
 from airr.workspace import Workspace
@@ -297,11 +296,9 @@ class Scheduler:
         return [screening, row_of(outcome)] if is_over else [screening]
 
     def _is_retried(self, outcome: Outcome) -> bool:
-        """Tell whether a run is tried again; no campaign can do without its baseline."""
-        passing = INFRASTRUCTURE | ({Reason.CANCELLED} if outcome.idea_id == BASELINE else set())
         return (
             isinstance(outcome, Failed)
-            and outcome.reason in passing
+            and is_passing(outcome.reason, outcome.idea_id)
             and outcome.attempt - self._book.mended(outcome) < self._settings.max_retries
         )
 

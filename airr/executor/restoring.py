@@ -21,12 +21,12 @@ from airr.executor.openruns import OpenRun, recover_open_runs
 from airr.executor.plausibility import Scores
 from airr.executor.results import failure_of, judge_result, run_row, was_stopped
 from airr.records import (
-    INFRASTRUCTURE,
     Outcome,
     Reason,
     Run,
     Scored,
     Wanted,
+    is_passing,
     row_of,
 )
 from airr.workspace import Workspace
@@ -82,9 +82,12 @@ class Restoring:
         wanted: Wanted = (run.idea_id, run.repeat)
         before = [one for one in known.values() if (one.idea_id, one.repeat) == wanted]
         crashes = sum(one.reason is Reason.CRASH and one.attempt < run.attempt for one in before)
-        if run.rung is not None or wanted in self.book.outcomes or run.reason in INFRASTRUCTURE:
+        if run.rung is not None or wanted in self.book.outcomes:
             return False
-        return run.reason is None or not self.mending.is_due(failure_of(run), crashes)
+        if run.reason is None:
+            return True
+        is_tried_again = is_passing(run.reason, run.idea_id)
+        return not (is_tried_again or self.mending.is_due(failure_of(run), crashes))
 
     def _outcome_of(self, run: Run) -> Outcome | None:
         if run.reason is not None and run.stage is not None:

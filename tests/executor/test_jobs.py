@@ -18,6 +18,7 @@ from airr.config import Cluster, LocalSettings, Sandbox
 from airr.config import Scheduler as SchedulerName
 from airr.executor.codebases import Tree, pack, sha256_of
 from airr.executor.jobs import Scheduler
+from airr.executor.restoring import LostRows, Restoring
 from airr.ledger import Ledger, read_records
 from airr.llm.catalogue import Catalogue
 from airr.llm.journal import Journal
@@ -32,11 +33,12 @@ from airr.records import (
     Run,
     RunState,
     Scored,
+    Stage,
     Withheld,
 )
 from airr.workspace import Workspace, write_atomically
 from tests import toy
-from tests.builders import LOSS
+from tests.builders import LOSS, run
 
 SETTINGS = Cluster(
     scheduler=SchedulerName.LOCAL,
@@ -329,6 +331,18 @@ async def test_a_cancelled_idea_has_failed_and_a_cancelled_baseline_is_run_again
     assert isinstance(baseline, Scored)
     assert isinstance(idea, Failed)
     assert idea.reason is Reason.CANCELLED
+
+
+def test_of_a_ledger_without_their_outcomes_only_the_cancelled_idea_has_failed(
+    workspace: Workspace,
+):
+    """A head may die before it submits the baseline again."""
+    cancelled = {"state": RunState.CANCELLED, "stage": Stage.TRAIN, "reason": Reason.CANCELLED}
+    book = book_of(workspace)
+    book.enter([run(name, **cancelled) for name in (BASELINE, "e00-i000")])
+    with pytest.warns(LostRows, match=r"of these runs: e00-i000\.r0\.a0:"):
+        Restoring(workspace=workspace, book=book, metric=LOSS).restore()
+    assert [*book.outcomes] == [("e00-i000", 0)]
 
 
 async def test_an_idea_that_crashes_is_not_tried_again(workspace: Workspace):
