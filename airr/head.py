@@ -38,6 +38,7 @@ from airr.executor.restoring import Restoring
 from airr.forecast import Hours, Left, hours_of
 from airr.forks import begin_with, fork
 from airr.headlog import logged_into
+from airr.interrupts import undisturbed
 from airr.lease import Lease
 from airr.ledger import Ledger
 from airr.llm.journal import Journal
@@ -101,7 +102,7 @@ async def take_the_head(start: Start) -> AsyncGenerator[Head]:
             if head.campaign.stopped:
                 write_atomically(workspace.stopped, head.campaign.stopped.encode())
     finally:
-        await let_go(start.cluster, workspace, lease)
+        await undisturbed(let_go(start.cluster, workspace, lease))
         lease.release()
 
 

@@ -1,7 +1,8 @@
-"""A coroutine -> its result, or a calm end: SIGTERM stops it as Ctrl-C does.
+"""A coroutine -> its result, or a calm end: SIGTERM and SIGHUP stop it as Ctrl-C does, once.
 
 A head that a script put into the background is deaf to SIGINT (POSIX shells ignore it there), and
-schedulers, service managers and `airr.cancel` say SIGTERM.
+schedulers, service managers and `airr.cancel` say SIGTERM; a connection that breaks says SIGHUP.
+Who is impatient signals twice: what a head puts away when it ends must not be broken off by that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Return what `work` returns.
@@ -20,21 +23,33 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     Raises:
         KeyboardInterrupt: it was told to end, and has put its things away.
     """
-    return asyncio.run(_until_terminated(work))
+    return asyncio.run(_until_told(work))
 
 
-async def _until_terminated(work: Coroutine[Any, Any, Result]) -> Result:
+async def undisturbed(work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what `work` returns; who is cancelled meanwhile is so once it is done."""
     task = asyncio.ensure_future(work)
-    terminated = asyncio.Event()
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+async def _until_told(work: Coroutine[Any, Any, Result]) -> Result:
+    task, told = asyncio.ensure_future(work), asyncio.Event()
 
     def end() -> None:
-        terminated.set()
-        task.cancel()
+        if not told.is_set():
+            told.set()
+            task.cancel()
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, a shell's background
+            asyncio.get_running_loop().add_signal_handler(number, end)
     try:
         return await task
     except asyncio.CancelledError:
-        if terminated.is_set():
+        if told.is_set():
             raise KeyboardInterrupt from None
         raise

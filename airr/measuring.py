@@ -27,6 +27,7 @@ from airr.executor.plans import env_folder, training_plan
 from airr.executor.restoring import Restoring
 from airr.head import together
 from airr.headlog import logged_into
+from airr.interrupts import undisturbed
 from airr.lease import Lease
 from airr.ledger import Ledger
 from airr.llm.journal import Journal
@@ -177,7 +178,7 @@ async def take_the_measure(
                     place=cluster.place,
                 )
     finally:
-        await let_go(cluster, workspace, lease)
+        await undisturbed(let_go(cluster, workspace, lease))
         lease.release()
 
 

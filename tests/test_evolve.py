@@ -432,27 +432,31 @@ def test_a_head_in_the_background_of_a_script_ends_calmly_on_sigterm(
     assert left.stdout == b""
 
 
+@pytest.mark.parametrize("signals", [5 * ["INT"], ["TERM", "INT", "HUP"], ["HUP"]])
 def test_what_ended_with_its_head_is_not_open_and_is_run_again_as_if_for_the_first_time(
-    place: Path, toy_env: list[str]
+    place: Path, toy_env: list[str], signals: list[str]
 ):
-    gate = place / "gate"
+    name = "-".join(["cut", *signals])
+    gate = place / f"gate-{name}"
     wait = f'until [ -e "{gate}" ]; do sleep 0.05; done'
     settings = [
-        *(*QUICK, *toy_env, "campaign=cut", "cluster.sandbox=none", "search.epochs=1"),
+        *(*QUICK, *toy_env, f"campaign={name}", "cluster.sandbox=none", "search.epochs=1"),
         f"env.train.argv=[/bin/sh,-c,'{wait}; exec {{python}} train.py']",
         "env.budget_seconds=60",
     ]
     command = [sys.executable, "-m", "airr.evolve", *settings]
     with subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL) as head:
-        wait_for(lambda: any((place / "runs" / "cut" / "jobs").glob("*/*.alive")))
-        head.send_signal(signal.SIGINT)
+        wait_for(lambda: any((place / "runs" / name / "jobs").glob("*/*.alive")))
+        for one in signals:
+            head.send_signal(signal.Signals[f"SIG{one}"])
+            time.sleep(0.05)
         assert head.wait(timeout=30) == 130
-    told = airr("status", "campaign=cut", cwd=place).stdout
-    assert "cut: interrupted" in told
+    told = airr("status", f"campaign={name}", cwd=place).stdout
+    assert f"{name}: interrupted" in told
     assert "no runs open" in told
     gate.touch()
     finished = airr("evolve", *settings, cwd=place)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    tables = load(place / "runs" / "cut")
+    tables = load(place / "runs" / name)
     assert {*tables.outcomes.idea_id} == {"baseline", *tables.ideas.id}
     assert {*tables.runs.attempt} == {0}
