@@ -6,19 +6,20 @@ it runs may change from one start to the next.
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
 from airr.config import Metric
-from airr.errors import WorkspaceError
+from airr.errors import ConfigError, WorkspaceError
 from airr.foreign import as_float, record_of
 from airr.ledger import MANIFEST
 from airr.parsing import parse
@@ -77,6 +78,7 @@ class Charter:
     """What stands in campaign.yaml. `uid` makes the names of this campaign's jobs unique.
 
     `data_sha256` is that of the validation data; campaigns of before it was recorded have none.
+    `path` is where the file stands.
     """
 
     uid: str
@@ -84,6 +86,7 @@ class Charter:
     env_sha256: str
     data_sha256: str = ""
     config: Mapping[str, Any]
+    path: Path = field(default=Path("campaign.yaml"), compare=False)
 
     def setting(self, name: str, kind: type[Setting], default: Setting | None = None) -> Setting:
         """Return one setting by its dotted name, such as `search.epochs`.
@@ -96,7 +99,7 @@ class Charter:
         if kind is float and isinstance(value, int):
             value = as_float(value)
         if not isinstance(value, kind):
-            raise WorkspaceError(f"campaign.yaml is damaged: {name}={value!r:.80} does not fit")
+            raise damaged(self.path, f"{name}={value!r:.80} does not fit")
         return value
 
     def size(self, name: str, default: int | None = None, *, least: int = 0) -> int:
@@ -107,9 +110,7 @@ class Charter:
         """
         value = self.setting(name, int, default)
         if not least <= value <= MOST:
-            raise WorkspaceError(
-                f"campaign.yaml is damaged: {name}={value} is not from {least} to {MOST:,}"
-            )
+            raise damaged(self.path, f"{name}={value} is not from {least} to {MOST:,}")
         return value
 
     def section(self, name: str) -> Mapping[str, Any]:
@@ -122,7 +123,7 @@ class Charter:
         for part in name.split("."):
             found = {} if (inner := found.get(part)) is None else inner
             if not isinstance(found, Mapping):
-                raise WorkspaceError(f"campaign.yaml is damaged: {name} holds no settings")
+                raise damaged(self.path, f"{name} holds no settings")
         return found
 
     def numbers(self, name: str) -> tuple[float, ...]:
@@ -135,16 +136,19 @@ class Charter:
         try:
             return record_of(_Numbers, {"listed": listed}).listed
         except ValueError as error:
-            raise WorkspaceError(f"campaign.yaml is damaged: {name}: {error}") from error
+            raise damaged(self.path, f"{name}: {error}") from error
 
     @property
     def metric(self) -> Metric:
         """Return what its scores mean.
 
         Raises:
-            ConfigError: the file was damaged.
+            WorkspaceError: the file was damaged.
         """
-        return parse(Metric, self.section("env.metric"), at="env.metric.")
+        try:
+            return parse(Metric, self.section("env.metric"), at="env.metric.")
+        except ConfigError as error:
+            raise damaged(self.path, str(error)) from error
 
     @property
     def is_imported(self) -> bool:
@@ -178,18 +182,24 @@ def read_charter(workspace: Workspace) -> Charter:
         OSError: the disk does not let it be read.
     """
     try:
-        return record_of(Charter, mapping_at(workspace.config), others=True)
-    except FileNotFoundError as error:
+        charter = record_of(Charter, mapping_at(workspace.config), others=True)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise WorkspaceError(
             f"{workspace.folder} holds no campaign: python -m airr.status lists those there are"
         ) from error
     except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno:
+        if isinstance(error, OSError) and error.errno not in {None, errno.EISDIR}:
             raise  # the disk fails: nobody is told to remove a campaign for that
-        raise WorkspaceError(
-            f"{workspace.config} is damaged: put a copy of it back, or remove {workspace.folder}\n"
-            f"  {plain_line(str(error))[:300]}"
-        ) from error
+        raise damaged(workspace.config, str(error)) from error
+    return replace(charter, path=workspace.config)
+
+
+def damaged(path: Path, why: str) -> WorkspaceError:
+    """Return what is said of a campaign.yaml that cannot be used."""
+    return WorkspaceError(
+        f"{path} is damaged: put a copy of it back, or remove {path.parent}\n"
+        f"  {plain_line(why)[:300]}"
+    )
 
 
 def open_charter(
@@ -211,7 +221,13 @@ def open_charter(
         if charter != before:  # what may change has changed: how many epochs, where it runs
             write_atomically(workspace.config, charter.to_yaml().encode())
         return charter
-    charter = Charter(uid=uuid.uuid4().hex[:6], airr_version=version, config=config, **hashes)
+    charter = Charter(
+        uid=uuid.uuid4().hex[:6],
+        airr_version=version,
+        config=config,
+        path=workspace.config,
+        **hashes,
+    )
     write_atomically(workspace.config, charter.to_yaml().encode())
     return charter
 

@@ -54,14 +54,17 @@ def content_of(path: Path, most: int) -> bytes:
         OSError: it is no plain file, or cannot be read.
         ValueError: it is larger.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(f"{path} is no plain file")
         content = file.read(most + 1)
     if len(content) > most:
         raise Foreign(f"it has more than {most:,} bytes")
     return content
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def json_in(text: str | bytes) -> Any:

@@ -123,6 +123,14 @@ class Workspace:
         """Return the file whose age says whether the worker of a run is alive."""
         return self.batch(batch) / f"{key.name}.alive"
 
+    @property
+    def may_hold_a_campaign(self) -> bool:
+        """Tell whether a campaign.yaml is there, or nobody may look: who reads it says which."""
+        try:
+            return self.config.exists()
+        except OSError:
+            return True
+
     def create(self) -> None:
         """Make the folders that a campaign writes into."""
         for folder in (self.codebases, self.jobs, self.inbox, self.lease, self.ledger):

@@ -322,7 +322,10 @@ def test_a_campaign_that_was_moved_or_lost_its_settings_is_not_gone_on_with(
     assert "is campaign toy, moved or copied" in moved
     assert "its campaign.yaml is gone" in lost
     told = airr("status", f"root={place / 'runs'}", cwd=place)
-    assert "damaged: campaign.yaml is damaged: search.epochs='many' does not fit" in told.stdout
+    assert (
+        f"{settings} is damaged: put a copy of it back, or remove {settings.parent}" in told.stdout
+    )
+    assert "search.epochs='many' does not fit" in told.stdout
     assert "toy: complete" in told.stdout
     for name in ("moved", "lost", "damaged"):
         shutil.rmtree(place / "runs" / name)

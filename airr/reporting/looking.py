@@ -23,7 +23,7 @@ def workspaces_of(root: Path, named: str | None) -> list[Workspace]:
     if named:
         return [Workspace(campaign_folder(root, named))]
     workspaces = [Workspace(root / name) for name in names_in(root)]
-    return [workspace for workspace in workspaces if workspace.config.exists()]
+    return [workspace for workspace in workspaces if workspace.may_hold_a_campaign]
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Looker:
     def _see(self, workspace: Workspace) -> Seen | Unreadable:
         try:
             return see(workspace)
-        except WorkspaceError as error:
+        except (WorkspaceError, OSError) as error:
             if self.named:
                 raise
             return Unreadable(name=workspace.name, why=str(error))
@@ -74,7 +74,7 @@ class Looker:
             return seen
         try:
             return standing_of(seen, glance)
-        except WorkspaceError as error:
+        except (WorkspaceError, OSError) as error:
             if self.named:
                 raise
             return Unreadable(name=seen.workspace.name, why=str(error))

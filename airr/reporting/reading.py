@@ -60,14 +60,15 @@ def _matches(root: Path, named: str) -> list[Workspace]:
     pattern = str(campaign_folder(root, named))
     folders = sorted(Path(path) for path in glob.glob(pattern))  # noqa: PTH207 - may be absolute
     workspaces = [Workspace(folder) for folder in folders]
-    return [one for one in workspaces if one.config.exists() and _is_sound_search(one)]
+    return [one for one in workspaces if one.may_hold_a_campaign and _is_sound_search(one)]
 
 
 def _is_sound_search(workspace: Workspace) -> bool:
     """Tell whether a folder is a search that can be read; the others are not held up by it."""
     try:
-        return _is_search(read_charter(workspace))
-    except WorkspaceError as error:
+        charter = read_charter(workspace)
+        return _is_search(charter) and bool(subject_of(workspace, charter))
+    except (WorkspaceError, OSError) as error:
         warnings.warn(f"left out: {error}", Damaged, stacklevel=2)
         return False
 

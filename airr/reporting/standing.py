@@ -167,20 +167,17 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What was read of a campaign before its queue was asked; `arrays` are what that may know."""
+    """What was read of a campaign before its queue was asked.
+
+    `arrays` are the names of the arrays that Slurm may still know of, if it is Slurm.
+    """
 
     workspace: Workspace
     charter: Charter
     open_runs: Sequence[OpenRun]
     orders: Sequence[Order]
     """Of the policy's jobs, where one is trained: those that may be queued or running."""
-
-    @property
-    def arrays(self) -> set[str]:
-        """Return the names of the arrays that Slurm may still know of, if it is Slurm."""
-        if self.charter.setting("cluster.scheduler", str) != "slurm":
-            return set()
-        return {run.batch.name for run in self.open_runs} | {one.name for one in self.orders}
+    arrays: frozenset[str]
 
 
 def see(workspace: Workspace) -> Seen:
@@ -190,11 +187,15 @@ def see(workspace: Workspace) -> Seen:
         WorkspaceError: the folder holds no campaign, or a damaged one.
     """
     charter = read_charter(workspace)
+    open_runs, orders = [*open_runs_in(workspace).values()], open_orders(workspace)
+    arrays = frozenset(run.batch.name for run in open_runs) | {one.name for one in orders}
+    is_slurm = charter.setting("cluster.scheduler", str) == "slurm"
     return Seen(
         workspace=workspace,
         charter=charter,
-        open_runs=[*open_runs_in(workspace).values()],
-        orders=open_orders(workspace),
+        open_runs=open_runs,
+        orders=orders,
+        arrays=arrays if is_slurm else frozenset(),
     )
 
 
