@@ -10,17 +10,13 @@ from airr.verb import pop_dry_run, run_verb
 def main(raw: dict[str, Any]) -> None:
     """Cancel what a campaign has queued or running, or list it in a dry run."""
     import asyncio  # noqa: PLC0415 - --help needs none of these
-    from pathlib import Path  # noqa: PLC0415
 
     from airr.cancellation import cancel, cluster_of, look  # noqa: PLC0415
     from airr.display.cancelled import told_of  # noqa: PLC0415
-    from airr.errors import ConfigError  # noqa: PLC0415
-    from airr.workspace import Workspace, campaign_folder  # noqa: PLC0415
+    from airr.places import campaign_said  # noqa: PLC0415
 
-    if not raw["campaign"]:
-        raise ConfigError("say which: python -m airr.cancel campaign=NAME (airr.status lists them)")
     is_dry = bool(pop_dry_run(raw))
-    workspace = Workspace(campaign_folder(Path(raw["root"]), raw["campaign"]))
+    workspace = campaign_said(raw)
     cluster = cluster_of(workspace)
     found = asyncio.run((look if is_dry else cancel)(workspace, cluster))
     print(told_of(workspace.name, found, is_dry=is_dry))  # noqa: T201 - this is the verb's output

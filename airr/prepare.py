@@ -14,24 +14,28 @@ if TYPE_CHECKING:
 def main(raw: dict[str, Any]) -> None:
     """Run the environment's own preparation and pass on what it says."""
     import json  # noqa: PLC0415 - --help needs none of these
-    import subprocess  # noqa: PLC0415
     import sys  # noqa: PLC0415
     import tempfile  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
 
+    from airr import interrupts  # noqa: PLC0415
     from airr.config import Env  # noqa: PLC0415
     from airr.parsing import parse  # noqa: PLC0415
+    from airr.places import folder_said  # noqa: PLC0415
     from airr.resources import resource  # noqa: PLC0415
+    from airr.workspace import check_writable  # noqa: PLC0415
 
     env = parse(Env, raw["env"], at="env.")
-    data = Path(raw["data"]).absolute()
-    spec = {
-        "train_data": str(data / env.train_data),
-        "sealed_data": str(data / env.sealed_data),
-        "preflight_train": str(data / env.preflight.train_data),
-        "preflight_sealed": str(data / env.preflight.sealed_data),
-        "settings": _settings(env, raw["prepare"]),
+    data = folder_said(raw, "data").absolute()
+    folders = {
+        "train_data": data / env.train_data,
+        "sealed_data": data / env.sealed_data,
+        "preflight_train": data / env.preflight.train_data,
+        "preflight_sealed": data / env.preflight.sealed_data,
     }
+    settings = _settings(env, raw["prepare"])
+    spec = {name: str(folder) for name, folder in folders.items()} | {"settings": settings}
+    if not all(folder.exists() for folder in folders.values()):
+        check_writable(data, "data")
     values = {"{python}": sys.executable, "{env}": str(resource("envs") / env.folder)}
     argv = list(env.prepare.argv)
     for placeholder, value in values.items():
@@ -39,7 +43,7 @@ def main(raw: dict[str, Any]) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(spec, file)
         file.flush()
-        status = subprocess.run([*argv, file.name], check=False).returncode
+        status = interrupts.run(_status_of([*argv, file.name]))
     if status:
         raise AirrError(f"preparing env={env.name} failed (status {status}): see above")
     if raw.get("policy"):
@@ -49,6 +53,21 @@ def main(raw: dict[str, Any]) -> None:
         policy = parse(Policy, raw["policy"], at="policy.")
         envs = resource("envs") / env.folder
         prepare_policy(policy, data, envs, seed=0, tell=lambda said: print(said, flush=True))  # noqa: T201
+
+
+async def _status_of(argv: list[str]) -> int:
+    """Return how a program ended. It has a process group of its own: Ctrl-C is told here alone."""
+    import asyncio  # noqa: PLC0415 - --help needs none of these
+    import os  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    program = await asyncio.create_subprocess_exec(*argv, process_group=0)
+    try:
+        return await program.wait()
+    finally:
+        if program.returncode is None:
+            os.killpg(program.pid, signal.SIGKILL)
+            await program.wait()
 
 
 def _settings(env: Env, said: dict[str, Any]) -> dict[str, Any]:

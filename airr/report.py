@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from airr.verb import run_verb
@@ -15,12 +14,13 @@ def main(raw: dict[str, Any]) -> None:
     from importlib.metadata import version  # noqa: PLC0415
 
     from airr.errors import ConfigError  # noqa: PLC0415
+    from airr.places import folder_said  # noqa: PLC0415
     from airr.reporting.page import page_of, tree_of  # noqa: PLC0415
     from airr.reporting.reading import find_campaigns, read_report  # noqa: PLC0415
     from airr.reporting.terminal import lines_of  # noqa: PLC0415
     from airr.workspace import write_atomically  # noqa: PLC0415
 
-    form, root = raw["format"], Path(raw["root"])
+    form, root = raw["format"], folder_said(raw, "root")
     if form not in ("html", "json", "text"):
         raise ConfigError(f"format={form}: a report is html, json or text")
     workspaces = find_campaigns(root, raw["campaign"])
@@ -35,7 +35,7 @@ def main(raw: dict[str, Any]) -> None:
         print(whole, end="")  # noqa: T201 - the verb's output
         return
     alone = workspaces[0].folder if len(workspaces) == 1 else root
-    output = Path(raw["output"] or alone / "report.html")
+    output = folder_said(raw, "output") if raw["output"] is not None else alone / "report.html"
     if not output.parent.is_dir():
         raise ConfigError(f"output={output}: there is no folder {output.parent}; make it first")
     write_atomically(output, whole.encode("utf-8", "replace"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from airr.verb import pop_flag, run_verb
@@ -20,14 +19,15 @@ def main(raw: dict[str, Any]) -> None:
 
     from airr.display.screen import Screen  # noqa: PLC0415
     from airr.errors import ConfigError  # noqa: PLC0415
+    from airr.places import folder_said, text_said  # noqa: PLC0415
     from airr.reporting.looking import Looker  # noqa: PLC0415
     from airr.reporting.standing_lines import document_of, shown  # noqa: PLC0415
     from airr.reporting.watching import watch  # noqa: PLC0415
 
     as_json, is_watching = pop_flag(raw, "json"), pop_flag(raw, "watch")
     looker = Looker(
-        root=Path(raw["root"]),
-        named=raw["campaign"],
+        root=folder_said(raw, "root"),
+        named=None if raw["campaign"] is None else text_said(raw, "campaign"),
         patience=raw["patience"],
         environment=os.environ,
     )

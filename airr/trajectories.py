@@ -14,8 +14,6 @@ def main(raw: dict[str, Any]) -> None:
 
     if (raw["import"] is None) == (raw["export"] is None):
         raise ConfigError("say one of import=FILE and export=FILE")
-    if raw["campaign"] is None:
-        raise ConfigError("which campaign? campaign=NAME or campaign=FOLDER")
     told = _imported(raw) if raw["export"] is None else _exported(raw)
     print(told)  # noqa: T201 - the verb's output
 
@@ -24,21 +22,21 @@ def _imported(raw: dict[str, Any]) -> str:
     from airr.exchange.importing import import_file  # noqa: PLC0415
     from airr.exchange.intake import Only  # noqa: PLC0415
     from airr.parsing import parse  # noqa: PLC0415
-    from airr.workspace import Workspace, campaign_folder  # noqa: PLC0415
+    from airr.places import campaign_said  # noqa: PLC0415
 
-    folder = campaign_folder(Path(raw["root"]), str(raw["campaign"]))
+    workspace = campaign_said(raw)
     only = parse(Only, raw["only"], at="only.")
-    return import_file(Path(str(raw["import"])), Workspace(folder), only, raw["baseline"])
+    return import_file(Path(str(raw["import"])), workspace, only, raw["baseline"])
 
 
 def _exported(raw: dict[str, Any]) -> str:
     from airr.exchange.files import write_rows  # noqa: PLC0415
     from airr.exchange.outgoing import outgoing_of  # noqa: PLC0415
-    from airr.workspace import Workspace, campaign_folder  # noqa: PLC0415
+    from airr.places import campaign_said  # noqa: PLC0415
 
-    folder = campaign_folder(Path(raw["root"]), str(raw["campaign"]))
+    workspace = campaign_said(raw)
     path = Path(str(raw["export"]))
-    found = outgoing_of(Workspace(folder))
+    found = outgoing_of(workspace)
     write_rows(path, found.rows)
     left_out = {
         f"{found.open} ideas are left out: they have no outcome yet": found.open,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from airr import interrupts
@@ -13,9 +12,9 @@ def main(raw: dict[str, Any]) -> None:
     """Run the best ideas and the baseline with fresh seeds, and say which of them hold."""
     from airr.display.measured import follow, foretold  # noqa: PLC0415
     from airr.display.verdicts import told_of_verification  # noqa: PLC0415
-    from airr.errors import ConfigError  # noqa: PLC0415
     from airr.measuring import take_the_measure  # noqa: PLC0415
     from airr.parsing import parse_bench  # noqa: PLC0415 - these take seconds, --help needs none
+    from airr.places import campaign_said  # noqa: PLC0415
     from airr.verification import (  # noqa: PLC0415
         Verification,
         adopt,
@@ -23,15 +22,10 @@ def main(raw: dict[str, Any]) -> None:
         read_search,
         settings_of,
     )
-    from airr.workspace import Workspace, campaign_folder  # noqa: PLC0415
+    from airr.workspace import Workspace  # noqa: PLC0415
 
-    if raw["campaign"] is None:
-        raise ConfigError(
-            "which campaign? campaign=NAME or campaign=FOLDER; airr.status lists them"
-        )
     is_dry = pop_dry_run(raw)
-    folder = campaign_folder(Path(raw["root"]), raw["campaign"])
-    searched = read_search(Workspace(folder.absolute()))
+    searched = read_search(Workspace(campaign_said(raw).folder.absolute()))
     settings = settings_of(raw, searched)
     config = parse_bench(Verification, settings)
     check_verification(config, searched)

@@ -12,12 +12,9 @@ def main(raw: dict[str, Any]) -> None:
     import functools  # noqa: PLC0415 - --help needs none of these
     import os  # noqa: PLC0415
 
-    from airr.errors import ConfigError  # noqa: PLC0415
     from airr.tracking.sync import sync  # noqa: PLC0415
 
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # reports of wandb on itself
-    if not raw["campaign"]:
-        raise ConfigError("say which: python -m airr.wandb campaign=NAME (airr.status lists them)")
     sync(raw, os.environ, tell=functools.partial(print, flush=True))
 
 

@@ -142,8 +142,8 @@ def campaign_folder(root: Path, named: str) -> Path:
     return Path(named) if "/" in named else root / named
 
 
-def check_writable(folder: Path) -> None:
-    """Refuse a campaign's folder, maybe still to be made, in which nothing can be written.
+def check_writable(folder: Path, setting: str = "root") -> None:
+    """Refuse a folder that a setting names, maybe still to be made, where nothing can be written.
 
     A folder is made there and removed at once: only that tells root, and whoever is over a quota
     or in /proc, what would become of the first one that is needed.
@@ -162,8 +162,8 @@ def check_writable(folder: Path) -> None:
             error.filename = str(folder)
             raise
         raise ConfigError(
-            f"{folder} cannot be written: nothing can be made in {place} ({error.strerror}). "
-            "Choose another root=, or have it opened for writing, and the same command goes on"
+            f"{folder} cannot be written: nothing can be made in {place} ({error.strerror}). Choose "
+            f"another {setting}=, or have it opened for writing, and the same command goes on"
         ) from error
 
 

@@ -10,11 +10,12 @@ from airr.charter import Charter, read_charter
 from airr.config import WandbMode
 from airr.errors import AirrError, ConfigError, WorkspaceError
 from airr.llm.reach import trouble_with
+from airr.places import campaign_said
 from airr.tracker import choose, server_of
 from airr.tracking.mirror import mirror
 from airr.tracking.mirrored import Destination
 from airr.tracking.sent import Sent
-from airr.workspace import Workspace, campaign_folder
+from airr.workspace import Workspace
 
 PROJECT = "airr"
 """The project of campaigns of before there was a setting for it."""
@@ -28,7 +29,7 @@ def sync(
     Raises:
         AirrError: there is no campaign, no key, no server, or wandb did not take a run.
     """
-    workspace = Workspace(campaign_folder(Path(raw["root"]), str(raw["campaign"])))
+    workspace = campaign_said(raw)
     charter = read_charter(workspace)
     if "search" not in charter.config:
         raise WorkspaceError(
