@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -337,7 +338,11 @@ def test_of_a_ledger_without_their_outcomes_only_the_cancelled_idea_has_failed(
     workspace: Workspace,
 ):
     """A head may die before it submits the baseline again."""
-    cancelled = {"state": RunState.CANCELLED, "stage": Stage.TRAIN, "reason": Reason.CANCELLED}
+    cancelled: dict[str, Any] = {
+        "state": RunState.CANCELLED,
+        "stage": Stage.TRAIN,
+        "reason": Reason.CANCELLED,
+    }
     book = book_of(workspace)
     book.enter([run(name, **cancelled) for name in (BASELINE, "e00-i000")])
     with pytest.warns(LostRows, match=r"of these runs: e00-i000\.r0\.a0:"):
