@@ -185,7 +185,8 @@ def read_charter(workspace: Workspace) -> Charter:
         charter = record_of(Charter, mapping_at(workspace.config), others=True)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise WorkspaceError(
-            f"{workspace.folder} holds no campaign: python -m airr.status lists those there are"
+            f"{workspace.folder} holds no campaign: "
+            f"python -m airr.status root={workspace.folder.parent} lists those there are"
         ) from error
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in {None, errno.EISDIR}:

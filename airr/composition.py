@@ -19,7 +19,7 @@ from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
 from airr.errors import ConfigError
 from airr.resources import resource
@@ -28,6 +28,7 @@ UNKNOWN = re.compile(r"Could not override '([^']+)'")
 ADDED = ("dry_run", "site")
 """What a command line adds to the settings that there are."""
 THERE_ALREADY = re.compile(r"Could not append .*already at '([^']+)'", re.DOTALL)
+REFERS = re.compile(r"Interpolation key '([^']+)' not found")
 SEVERAL = re.compile(r"Ambiguous value for argument '([^=]+)=(.*)'")
 
 
@@ -139,7 +140,8 @@ def _at_the_door(config_name: str) -> Generator[None]:
             yield
         except (HydraException, OmegaConfBaseException) as error:
             known = [*_settings(plain(compose(config_name)))]
-            raise ConfigError(_explained(error, known)) from error
+            explained = _unfilled if isinstance(error, InterpolationKeyError) else _explained
+            raise ConfigError(explained(error, known)) from error
 
 
 def _composed(config_name: str, job: Sequence[str]) -> dict[str, Any]:
@@ -216,6 +218,17 @@ def _explained(error: Exception, known: Sequence[str]) -> str:
     if found := THERE_ALREADY.search(said):
         return f"the setting {found[1]} is there already: leave out the +"
     return said
+
+
+def _unfilled(error: Exception, known: Sequence[str]) -> str:
+    """Return why a setting that is made of another one, as ${...} says, cannot be."""
+    found = REFERS.search(str(error))
+    if not found:
+        return str(error)
+    whole, part = getattr(error, "full_key", ""), found[1]
+    if part in known:
+        return f"{whole} is made of {part}, which a ~ has taken away: leave out that ~"
+    return f"{whole} is made of ${{{part}}}: {_unknown(part, known)}"
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

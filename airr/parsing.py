@@ -223,6 +223,7 @@ def _check_keys(kind: type, raw: Mapping[str, Any], at: str) -> None:
         raise ConfigError(f"setting {at}{name} is missing")
     for name, value in raw.items():
         _check_choice(hints[name], value, f"{at}{name}")
+        _check_is_list(hints[name], value, f"{at}{name}")
         nested = [t for t in (hints[name], *get_args(hints[name])) if is_dataclass(t)]
         if nested and isinstance(value, Mapping) and get_origin(hints[name]) is not dict:
             _check_keys(nested[0], value, at=f"{at}{name}.")  # pyright: ignore
@@ -238,6 +239,13 @@ def _refuse_unknown(raw: Mapping[str, Any], known: set[str], at: str) -> None:
         near = difflib.get_close_matches(str(key), known, n=1)
         hint = f"did you mean {at}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
         raise ConfigError(f"unknown setting {at}{key}: {hint}")
+
+
+def _check_is_list(hint: Any, value: Any, name: str) -> None:
+    """Refuse a single value where a list is asked for, before a text is taken for its letters."""
+    if get_origin(hint) is tuple and not isinstance(value, list | tuple):
+        one = "" if value is None else value
+        raise ConfigError(f"{name}={value!r} does not fit: it takes a list, write '{name}=[{one}]'")
 
 
 def _check_choice(hint: Any, value: Any, name: str) -> None:

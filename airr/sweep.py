@@ -45,6 +45,12 @@ def check_apart(lanes: Sequence[Lane]) -> None:
     """
     folders = [lane.folder for lane in lanes]
     if same := next((one for one in folders if folders.count(one) > 1), None):
+        alike = [lane.raw for lane in lanes if lane.folder == same]
+        if all(raw == alike[0] for raw in alike):
+            raise ConfigError(
+                f"{same} is in this sweep {len(alike)} times, with the same settings: "
+                "a value stands twice behind -m, leave one out"
+            )
         raise ConfigError(
             f"two campaigns of this sweep are called {same}: let the name say what differs, such "
             "as campaign='small-${search.ideas_per_epoch}-s${seed}'"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from airr.charter import Charter, read_charter
@@ -77,7 +78,8 @@ def read_search(folder: Workspace) -> Searched:
     if charter.is_imported:
         raise WorkspaceError(
             f"campaign {folder.name} was imported, and its codebases are not here: run its best "
-            f"ideas first, python -m airr.evolve campaign=NEW fork={folder.name}, and verify those"
+            f"ideas first, python -m airr.evolve campaign=NEW fork={folder.folder}, and verify "
+            "those"
         )
     outcomes = settled(outcomes_of(read_records(folder.ledger, OutcomeRow)))
     return Searched(
@@ -159,6 +161,16 @@ def choose(searched: Searched, already: Sequence[str], count: int) -> list[Idea]
     )
     wanted = [*already, *(one for one in ranked if one not in already)]
     return [searched.ideas[one] for one in wanted[: max(count, len(already))]]
+
+
+def codebases_of(config: Verification, searched: Searched) -> int:
+    """Return how many codebases a verification runs: the baseline's, and those there are to choose.
+
+    Ideas that an earlier start has chosen are among them.
+    """
+    measured = Workspace(Path(config.root) / config.campaign)
+    already = [idea.id for idea in read_records(measured.ledger, Idea)]
+    return 1 + len(choose(searched, already, config.top))
 
 
 def adopt(measuring: Measuring, searched: Searched, count: int) -> list[Codebase]:

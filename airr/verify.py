@@ -19,6 +19,7 @@ def main(raw: dict[str, Any]) -> None:
         Verification,
         adopt,
         check_verification,
+        codebases_of,
         read_search,
         settings_of,
     )
@@ -30,7 +31,7 @@ def main(raw: dict[str, Any]) -> None:
     config = parse_bench(Verification, settings)
     check_verification(config, searched)
     if is_dry:
-        print(foretold(config, codebases=1 + config.top))  # noqa: T201 - the verb's output
+        print(foretold(config, codebases=codebases_of(config, searched)))  # noqa: T201 - the verb's output
         return
 
     async def verify() -> None:

@@ -162,8 +162,8 @@ def check_writable(folder: Path, setting: str = "root") -> None:
             error.filename = str(folder)
             raise
         raise ConfigError(
-            f"{folder} cannot be written: nothing can be made in {place} ({error.strerror}). Choose "
-            f"another {setting}=, or have it opened for writing, and the same command goes on"
+            f"{folder} cannot be written: nothing can be made in {place} ({error.strerror}). "
+            f"Choose another {setting}=, or have it opened for writing; the same command goes on"
         ) from error
 
 

@@ -63,6 +63,9 @@ def test_every_option_of_every_group_composes_and_parses(option: str):
         ("env.train.argv", [], r"env\.train\.argv is empty"),
         ("env.editable", [], r"env\.editable is empty: no patch could change a file"),
         ("search.screen.rungs", "abc", r"search\.screen\.rungs='abc' does not fit"),
+        ("search.screen.rungs", 0.25, r"it takes a list, write 'search\.screen\.rungs=\[0\.25\]'"),
+        ("env.train.argv", "ls", r"it takes a list, write 'env\.train\.argv=\[ls\]'"),
+        ("env.editable", None, r"it takes a list, write 'env\.editable=\[\]'"),
         ("env.metric.plausible", [5, 1], r"the lower bound comes first"),
         ("budget.usd", float("nan"), r"budget\.usd=nan: it must be a number"),
         ("budget.gpu_hours", float("inf"), r"budget\.gpu_hours=inf: it must be a number"),
@@ -209,6 +212,11 @@ def test_a_file_that_is_closed_to_patches_is_reserved_beside_the_scorer():
         ("++sed=1", r"^unknown setting sed: did you mean seed\?$"),
         ("+epochs=3", r"^unknown setting epochs: did you mean search\.epochs\?$"),
         ("seed=1,2", r"^seed=1,2: -m runs a campaign with each .* is 'seed=\[1,2\]', a text '"),
+        ("~env", r"^campaign is made of env\.name, which a ~ has taken away: leave out that ~$"),
+        (
+            "campaign='x-${sed}'",
+            r"^campaign is made of \$\{sed\}: unknown setting sed: did you mean",
+        ),
         ("dry_run=true", r"^unknown setting dry_run: it is added, as \+dry_run=\.\.\."),
     ],
 )

@@ -127,6 +127,13 @@ def test_a_verification_goes_on_with_fresh_seeds_and_pays_for_nothing_twice(
     assert "nothing was left to do" in again.stdout
 
 
+def test_a_dry_run_of_a_verification_counts_the_ideas_that_there_are(searched: Path, place: Path):
+    many = ["campaign=toy", "top=99", "seeds=1", "+dry_run=true"]
+    told = airr("verify", *many, *HERE, cwd=place)
+    scored = load(searched).outcomes.query("status == 'scored'").idea_id.nunique()
+    assert f"{scored} codebases with 1 seed each (1000 to 1000): {scored} runs" in told.stdout
+
+
 def test_seeds_of_the_search_are_refused(searched: Path, place: Path):
     refused = airr("verify", "campaign=toy", "seed=0", *HERE, cwd=place)
     assert refused.returncode == 2

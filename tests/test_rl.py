@@ -176,6 +176,8 @@ def test_a_best_of_more_than_the_group_is_refused(tmp_path: Path):
         ("rl.objective=best", "rl.objective=best: choose one of mean, max_at_k, entropic"),
         ("rl.keep=1", "rl.keep=1: it must be from 2"),
         ("rl.epochs=0", "rl.epochs=0: it must be from 1"),
+        ("search.epochs=1", "search.epochs=1: in airr.rl it follows rl.epochs, write rl.epochs=1"),
+        ("search.ideas_per_epoch=4", "it follows rl.group_size, write rl.group_size=4"),
         ("search.repeats=2", "search.repeats=2: airr.rl has no such choice"),
         ("search.screen.rungs=[0.5]", "a policy learns from full runs, leave them out"),
         ("policy.temperature=0", "policy.temperature=0: it must be from 0.01"),

@@ -368,7 +368,7 @@ def test_what_is_dropped_is_no_failure_no_score_and_nobodys_parent(finished: Pat
     (campaign,) = report["campaigns"]
     assert campaign["fates"]["dropped"] == len(dropped)
     steps = [step["name"] for step in campaign["funnel"]]
-    assert steps.index("not outranked in the screen") < steps.index("trained")
+    assert steps.index("passed the screen") < steps.index("trained")
 
 
 def test_a_dry_run_foretells_a_screen_and_the_same_command_again_runs_nothing(

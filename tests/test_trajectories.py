@@ -24,7 +24,7 @@ from airr.exchange.intake import Only
 from airr.exchange.outgoing import outgoing_of
 from airr.exchange.rows import COLUMNS, BadRow, Measure, Row, raw_of_row, row_of_raw
 from airr.ledger import Ledger, load
-from airr.reporting.reading import read_campaign
+from airr.reporting.reading import find_campaigns, read_campaign
 from airr.reporting.standing import Standing, see, standing_of
 from airr.reporting.standing_lines import shown
 from airr.reporting.terminal import best_line
@@ -184,6 +184,21 @@ def test_ids_count_within_each_epoch_and_the_ledger_says_imported_everywhere(tmp
     assert outcomes.metric[["e03-i001", "e03-i002"]].isna().all()
     (campaign,) = read_campaigns([str(tmp_path / "p")])
     assert campaign.notes == ("imported: not measured by airr",)
+
+
+def test_what_an_import_says_comes_next_works_from_where_it_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    for folder in (Path("elsewhere/paper"), Path("paper")):
+        told = import_file(lines(Path("t.jsonl"), [raw()]), Workspace(folder), ALL, None)
+        named = re.search(r"airr\.report campaign=(\S+)", told)
+        assert named
+        (found,) = find_campaigns(Path("runs"), named[1])
+        assert found.folder == folder
+        assert f"airr.evolve campaign=NEW fork={named[1]} " in told
+    with pytest.raises(AirrError, match=r"airr\.status root=elsewhere lists those there are"):
+        read_charter(Workspace(Path("elsewhere/none")))
 
 
 def test_the_metric_is_that_of_the_environment_if_airr_has_it(tmp_path: Path):

@@ -16,7 +16,7 @@ from airr.cluster.protocol import TaskState
 from airr.display.lines import outcome_line
 from airr.display.news import News, watching
 from airr.display.screen import Screen
-from airr.display.tables import duration, gain_text, number, usd_text
+from airr.display.tables import counted, duration, gain_text, number, usd_text
 from airr.display.turned import told_of
 from airr.estimates import settled
 from airr.executor.executor import Step
@@ -31,7 +31,8 @@ async def follow(lanes: Sequence[Lane]) -> AsyncGenerator[None]:
     """Show what campaigns do while the body runs them, and how they compare afterwards."""
     console = Screen()
     folders = "".join(f"\n  {lane.folder}" for lane in lanes)
-    console.print(f"{len(lanes)} campaigns side by side:{folders}\n", soft_wrap=True)
+    beside = " side by side" if len(lanes) > 1 else ""
+    console.print(f"{counted(len(lanes), 'campaign')}{beside}:{folders}\n", soft_wrap=True)
     news: News[tuple[str, Wanted]] = News(console)
 
     def tell() -> None:

@@ -113,11 +113,12 @@ def _summary(
     outcomes = [one for one in records if isinstance(one, OutcomeRow) and one.idea_id != BASELINE]
     fates = Counter(one.status for one in outcomes)
     searches = {(row.ideator_model, row.executor_model) for row in rows if row.executor_model}
+    named = f"{workspace.folder.parent}/{workspace.name}"  # found from any root
     lines = [
         f"{workspace.folder}: {len(rows)} ideas imported, "
         + ", ".join(f"{count} {fate}" for fate, count in fates.items() if count),
-        f"  python -m airr.report campaign={workspace.name}",
-        f"  python -m airr.evolve campaign=NEW fork={workspace.name}   its best ideas, run here",
+        f"  python -m airr.report campaign={named}",
+        f"  python -m airr.evolve campaign=NEW fork={named}   its best ideas, run here",
     ]
     if others:
         lines.append(f"  {others} rows are not asked for by only.")

@@ -131,11 +131,18 @@ def parse_rl_config(raw: Mapping[str, Any]) -> RlConfig:
     return config
 
 
+FOLLOWING = {"epochs": "epochs", "ideas_per_epoch": "group_size"}
+"""Settings of searches that are others of `rl` here, and those."""
 UNUSED: Mapping[str, Any] = {"repeats": 0, "overlap": 0.0, "caution": 0.0, "base": Base.BASELINE}
 """Settings of searches that mean nothing here, by the one value that they may have."""
 
 
 def _check(config: RlConfig) -> None:
+    for name, own in FOLLOWING.items():
+        if (said := getattr(config.search, name)) != getattr(config.rl, own):
+            raise ConfigError(
+                f"search.{name}={said}: in airr.rl it follows rl.{own}, write rl.{own}={said}"
+            )
     for name, only in UNUSED.items():
         if (said := getattr(config.search, name)) != only:
             raise ConfigError(f"search.{name}={said}: airr.rl has no such choice, leave it out")

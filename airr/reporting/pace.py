@@ -14,7 +14,7 @@ PASSES: Mapping[Stage, str] = {
     Stage.IMPLEMENT: "implemented",
     Stage.PREFLIGHT: "passed the preflight",
     Stage.QUEUE: "started on a node",
-    Stage.SCREEN: "not outranked in the screen",
+    Stage.SCREEN: "passed the screen",
     Stage.TRAIN: "trained",
     Stage.SCORE: "scored",
 }
@@ -83,17 +83,22 @@ def progress_of(
     return ("GPU-hours" if has_gpus else "hours of training"), tuple(progress)
 
 
-def funnel_of(ideas: Sequence[IdeaFacts]) -> tuple[Step, ...]:
+def funnel_of(
+    ideas: Sequence[IdeaFacts], failed_in_screen: Collection[str] = ()
+) -> tuple[Step, ...]:
     """Return how far the ideas came that have an outcome, and what ended the others on the way.
 
-    A withheld score was measured, and is lost at the last step, where nobody believes it yet.
+    A withheld score was measured, and is lost at the last step, where nobody believes it yet. Of
+    those in `failed_in_screen`, by their ids, none had a full training or a score of one.
     """
     settled = [idea for idea in ideas if idea.fate is not Fate.OPEN]
     waiting = len(ideas) - len(settled)
     steps = [Step(name="proposed", passed=len(ideas), lost={"open": waiting} if waiting else {})]
     left = len(settled)
     for stage, name in PASSES.items():
-        lost = Counter(_loss(idea) for idea in settled if _stage_of(idea) == stage)
+        lost = Counter(
+            _loss(idea) for idea in settled if _stage_of(idea, failed_in_screen) == stage
+        )
         if stage is Stage.SCREEN and not lost:
             continue  # most campaigns have no screen
         left -= lost.total()
@@ -103,10 +108,12 @@ def funnel_of(ideas: Sequence[IdeaFacts]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _stage_of(idea: IdeaFacts) -> str | None:
+def _stage_of(idea: IdeaFacts, failed_in_screen: Collection[str]) -> str | None:
     """Return at which step an idea was lost; what failed to be proposed never was implemented."""
     if idea.fate is Fate.WITHHELD:
         return Stage.SCORE
+    if idea.id in failed_in_screen and idea.stage in (Stage.TRAIN, Stage.SCORE):
+        return Stage.SCREEN
     return Stage.IMPLEMENT if idea.stage == Stage.IDEATE else idea.stage
 
 

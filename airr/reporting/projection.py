@@ -12,6 +12,7 @@ from airr.display.tables import counted
 from airr.estimates import seeds_of, settled
 from airr.records import (
     BASELINE,
+    FAILED,
     Call,
     Dropped,
     Failed,
@@ -112,7 +113,7 @@ def campaign_facts(subject: Subject, rows: Rows) -> CampaignFacts:
         spent_unit=unit,
         epochs=epochs_of(ideas, subject.metric),
         progress=progress,
-        funnel=funnel_of(ideas),
+        funnel=funnel_of(ideas, {one.idea_id for one in rows.screens if one.status == FAILED}),
         screen=screen_of(subject.env, rows.screens, rows.runs, outcomes),
         learning=learning_of(rows.ideas, found, rows.updates),
         ideas=ideas,

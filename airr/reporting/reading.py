@@ -54,7 +54,7 @@ def _matches(root: Path, named: str) -> list[Workspace]:
         if not _is_search(read_charter(workspace)):
             raise WorkspaceError(
                 f"{workspace.folder} is a measurement, and a report is made of campaigns: "
-                "python -m airr.status shows where it stands"
+                f"python -m airr.status campaign={named} root={root} shows where it stands"
             )
         return [workspace]
     pattern = str(campaign_folder(root, named))

@@ -116,6 +116,15 @@ def test_a_failure_of_any_stage_is_in_the_funnel(tmp_path: Path, stage: Stage):
     assert facts.funnel[-2].passed == 0
 
 
+def test_what_failed_in_the_screen_ends_there_and_was_not_trained_in_full(tmp_path: Path):
+    funnel = read_campaign(screened(tmp_path / "x")).funnel
+    assert [(step.name, step.passed, step.lost) for step in funnel[3:6]] == [
+        ("started on a node", 7, {}),
+        ("passed the screen", 3, {"outranked": 2, "crash": 1, "implausible": 1}),
+        ("trained", 3, {}),
+    ]
+
+
 def test_parents_know_their_children(facts: CampaignFacts):
     by_id = {one.id: one for one in facts.ideas}
     assert by_id["e00-i000"].children == ("e01-i000", "e01-i001")
