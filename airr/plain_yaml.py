@@ -6,6 +6,7 @@ deep nesting with a `RecursionError`, and a wrong tag with whatever its construc
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def mapping_at(path: Path) -> dict[Any, Any]:
         OSError: it cannot be read.
         ValueError: as `yaml_in`, it is no text, or something else stands there.
     """
-    value = yaml_in(content_of(path.resolve(), LARGEST).decode("utf-8"))
+    value = yaml_in(content_of(Path(os.path.realpath(path)), LARGEST).decode("utf-8"))
     if not isinstance(value, dict):
         raise Foreign(f"it holds {what_is(value)}, where values with their names should stand")
     return value  # pyright: ignore[reportUnknownVariableType]

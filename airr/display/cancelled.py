@@ -15,8 +15,8 @@ def told_of(name: str, found: Cancellation, *, is_dry: bool) -> str:
         lines.append(f"  head: {found.holder} {'would be' if is_dry else 'was'} ended first")
     if found.companions:
         lines.append(
-            f"  it also runs {', '.join(found.companions)}: their jobs on a scheduler are let alone, "
-            "what they run on this machine ends with it"
+            f"  it also runs {', '.join(found.companions)}: their jobs on a scheduler are let "
+            "alone, what they run on this machine ends with it"
         )
     arrays: dict[str, list[Job]] = {}
     tasks = {(job.batch, job.task): job for job in found.jobs.values()}  # runs may share one

@@ -13,7 +13,7 @@ from airr.batch import Batch
 from airr.charter import Charter, read_charter
 from airr.config import Sandbox
 from airr.errors import ConfigError, Damaged, WorkspaceError
-from airr.ledger import read_records
+from airr.ledger import read_records, read_tables
 from airr.records import Call, Idea, OutcomeRow, Patch, Run, Screening, Update
 from airr.reporting.projection import Rows, Subject, campaign_facts
 from airr.reporting.tree import CampaignFacts, Report
@@ -67,10 +67,14 @@ def _is_sound_search(workspace: Workspace) -> bool:
     """Tell whether a folder is a search that can be read; the others are not held up by it."""
     try:
         charter = read_charter(workspace)
-        return _is_search(charter) and bool(subject_of(workspace, charter))
+        if not _is_search(charter):
+            return False
+        subject_of(workspace, charter)
+        read_tables(workspace.ledger, {})
     except (WorkspaceError, OSError) as error:
         warnings.warn(f"left out: {error}", Damaged, stacklevel=2)
         return False
+    return True
 
 
 def _is_search(charter: Charter) -> bool:

@@ -74,6 +74,22 @@ def test_a_report_of_all_leaves_a_damaged_campaign_out_and_says_so(
         assert [one.name for one in find_campaigns(tmp_path, None)] == ["y"]
 
 
+def test_a_campaign_yaml_that_links_to_itself_is_refused_by_name(tmp_path: Path):
+    loop = campaign(tmp_path / "x", []).config
+    loop.unlink()
+    loop.symlink_to(loop)
+    with pytest.raises(OSError, match=f"symbolic links: '{re.escape(str(loop))}'"):
+        looked_at(tmp_path, "x")
+
+
+def test_a_report_of_all_leaves_out_a_campaign_whose_ledger_is_damaged(tmp_path: Path):
+    for name in ("x", "y"):
+        campaign(tmp_path / name, [])
+    (tmp_path / "x" / "ledger" / "manifest.json").write_text("{")
+    with pytest.warns(Damaged, match=r"left out: .*x/ledger/manifest\.json is damaged"):
+        assert [one.name for one in find_campaigns(tmp_path, None)] == ["y"]
+
+
 def test_a_campaign_that_may_not_be_read_is_told_and_the_others_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
