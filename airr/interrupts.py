@@ -8,8 +8,9 @@ Who is impatient signals twice: what a head puts away when it ends must not be b
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -34,6 +35,20 @@ async def undisturbed(work: Coroutine[Any, Any, Result]) -> Result:
     except asyncio.CancelledError:
         await task
         raise
+
+
+async def status_of(argv: Sequence[str]) -> int:
+    """Return how a program ended; where this is cancelled, it is killed with all that it started.
+
+    It has a process group of its own, so that Ctrl-C is told by whoever waits for it alone.
+    """
+    program = await asyncio.create_subprocess_exec(*argv, process_group=0)
+    try:
+        return await program.wait()
+    finally:
+        if program.returncode is None:
+            os.killpg(program.pid, signal.SIGKILL)
+            await program.wait()
 
 
 async def _until_told(work: Coroutine[Any, Any, Result]) -> Result:

@@ -43,7 +43,7 @@ def main(raw: dict[str, Any]) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(spec, file)
         file.flush()
-        status = interrupts.run(_status_of([*argv, file.name]))
+        status = interrupts.run(interrupts.status_of([*argv, file.name]))
     if status:
         raise AirrError(f"preparing env={env.name} failed (status {status}): see above")
     if raw.get("policy"):
@@ -53,21 +53,6 @@ def main(raw: dict[str, Any]) -> None:
         policy = parse(Policy, raw["policy"], at="policy.")
         envs = resource("envs") / env.folder
         prepare_policy(policy, data, envs, seed=0, tell=lambda said: print(said, flush=True))  # noqa: T201
-
-
-async def _status_of(argv: list[str]) -> int:
-    """Return how a program ended. It has a process group of its own: Ctrl-C is told here alone."""
-    import asyncio  # noqa: PLC0415 - --help needs none of these
-    import os  # noqa: PLC0415
-    import signal  # noqa: PLC0415
-
-    program = await asyncio.create_subprocess_exec(*argv, process_group=0)
-    try:
-        return await program.wait()
-    finally:
-        if program.returncode is None:
-            os.killpg(program.pid, signal.SIGKILL)
-            await program.wait()
 
 
 def _settings(env: Env, said: dict[str, Any]) -> dict[str, Any]:

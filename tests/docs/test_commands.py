@@ -33,7 +33,7 @@ REHEARSED = {"evolve", "execute", "rl", "baseline", "verify", "check", "cancel"}
 """Verbs that take +dry_run=true."""
 READING = {"status", "report", "trajectories"}
 """Verbs that only read a campaign or a file, and write what they made of it beside it."""
-STOPPED_AT = {"prepare": "subprocess.run", "wandb": "airr.tracking.sync.sync"}
+STOPPED_AT = {"prepare": "airr.interrupts.status_of", "wandb": "airr.tracking.sync.sync"}
 """Verbs that would fetch gigabytes, or send what nobody takes: they are run as far as that."""
 PREPARES_A_POLICY = "airr.policy.prepared.prepare_policy"
 OF_A_SHELL = {
@@ -117,8 +117,7 @@ def run_verb(place: Place, verb: str, arguments: list[str], given: dict[str, str
         assert f"python -m airr.{verb}" in shown.stdout
         return
     if verb in STOPPED_AT:
-        done = subprocess.CompletedProcess([], 0)
-        with patch(STOPPED_AT[verb], return_value=done) as stopped, patch(PREPARES_A_POLICY):
+        with patch(STOPPED_AT[verb], return_value=0) as stopped, patch(PREPARES_A_POLICY):
             place.run(verb, *arguments)
         stopped.assert_called_once()
         return
