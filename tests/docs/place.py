@@ -106,8 +106,9 @@ class Place:
         config = parse_config({**raw, "data": str(self.folder / "data")})
         folder = self.folder / "runs" / name
         small(folder)
-        charter = Charter(uid="abc123", airr_version="0", config=raw, **hashes_of(config))
-        Workspace(folder).config.write_text(charter.to_yaml())
+        path, hashes = Workspace(folder).config, hashes_of(config)
+        charter = Charter(uid="abc123", airr_version="0", config=raw, path=path, **hashes)
+        path.write_text(charter.to_yaml())
         for number in range(3):
             Workspace(folder).codebase(f"e00-i{number:03d}").write_bytes(b"")
 

@@ -81,11 +81,14 @@ def left_behind(storm: Storm, cluster: VirtualCluster) -> Iterator[str]:
     live = "--states=PENDING,RUNNING,SUSPENDED"
     asked = ("squeue", "--noheader", live, f"--name={storm.jobs}", "--format=%i %T")
     deadline = time.monotonic() + LET_GO_SECONDS
-    while (queue := cluster.run(*asked).stdout.split()) and time.monotonic() < deadline:
+    while (queue := cluster.run(*asked).stdout.splitlines()) and time.monotonic() < deadline:
         time.sleep(0.2)
-    if queue:
-        yield f"left in the queue: {queue}"
+    if waiting := [task for task in queue if not task.endswith("RUNNING")]:
+        yield f"left in the queue: {waiting}"
     while (left := processes_of(storm.campaign.folder)) and time.monotonic() < deadline:
         time.sleep(0.2)
     if left:
         yield f"left running: {left}"
+    # what ended while slurmctld was down may count as running for minutes, with no process left
+    if queue:
+        cluster.run("scancel", *(task.split()[0] for task in queue))
