@@ -145,18 +145,16 @@ def campaign_folder(root: Path, named: str) -> Path:
 def check_writable(folder: Path, setting: str = "root") -> None:
     """Refuse a folder that a setting names, maybe still to be made, where nothing can be written.
 
-    A folder is made there and removed at once: only that tells root, and whoever is over a quota
-    or in /proc, what would become of the first one that is needed.
+    Where it is still to be made, another one is, and removed at once: only that tells root, and
+    whoever is over a quota or in /proc, what would become of it. One that is there is not touched.
 
     Raises:
         ConfigError: it is so.
         OSError: the disk is full, or fails.
     """
     place = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
-    probe = place / f".{folder.name}.{uuid.uuid4().hex[:8]}"
     try:
-        probe.mkdir()
-        probe.rmdir()
+        _see_if_it_can_be_made(folder, place)
     except OSError as error:
         if error.errno not in CLOSED:
             error.filename = str(folder)
@@ -165,6 +163,17 @@ def check_writable(folder: Path, setting: str = "root") -> None:
             f"{folder} cannot be written: nothing can be made in {place} ({error.strerror}). "
             f"Choose another {setting}=, or have it opened for writing; the same command goes on"
         ) from error
+
+
+def _see_if_it_can_be_made(folder: Path, place: Path) -> None:
+    if not folder.is_dir():
+        probe = place / f".{folder.name}.{uuid.uuid4().hex[:8]}"
+        probe.mkdir()
+        probe.rmdir()
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        is_read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+        number = errno.EROFS if is_read_only else errno.EACCES
+        raise OSError(number, os.strerror(number))
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -15,6 +15,12 @@ def test_where_a_campaign_may_be_made_nothing_of_the_trial_is_left(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_campaign_that_is_there_is_not_touched_by_asking(tmp_path: Path):
+    before = tmp_path.stat().st_mtime_ns
+    check_writable(tmp_path)
+    assert tmp_path.stat().st_mtime_ns == before
+
+
 @pytest.mark.parametrize("place", ["/proc", "/sys"])
 def test_a_place_where_nobody_makes_folders_is_refused_to_root_too(place: str):
     with pytest.raises(ConfigError, match=f"^{place}/x/mine cannot be written: nothing can be "):
