@@ -28,13 +28,16 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 async def undisturbed(work: Coroutine[Any, Any, Result]) -> Result:
-    """Return what `work` returns; who is cancelled meanwhile is so once it is done."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
+    """Return what `work` returns; who is cancelled meanwhile, how often ever, is so afterwards."""
+    task, cancelled = asyncio.ensure_future(work), None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled:
+        raise cancelled
+    return task.result()
 
 
 async def status_of(argv: Sequence[str]) -> int:

@@ -117,7 +117,9 @@ def training(model: GPT, sequences: Tensor, seconds: float, looks: int) -> Itera
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CONFIG.clip_norm)
         left = max(0.0, 1 - used / seconds)
-        optimizer.step(min(learning_rate(min(step, CONFIG.warmup_steps), CONFIG), 2e-3 * left))
+        optimizer.step(
+            min(learning_rate(min(step, CONFIG.warmup_steps), CONFIG), CONFIG.peak_lr * left)
+        )
         step += 1
         used += time.monotonic() - began
         if used >= seconds * look / looks:

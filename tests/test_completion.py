@@ -75,7 +75,6 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[pexpect.s
 @pytest.mark.parametrize(
     ("typed", "becomes"),
     [
-        ("echo python -m airr.ev", "python -m airr.ev"),
         ("python -m airr.ev\thelp", "python -m airr.evolve help"),
         ("python -m airr.evolve env=nanogpt_t\tend", "env=nanogpt_tiny end"),
         ("python -m airr.evolve search.epo\t5", "search.epochs=5"),
